@@ -1,0 +1,1 @@
+"""The running system: the only package that touches the world."""

@@ -1,0 +1,223 @@
+"""What the running system needs from the world, as protocols. Only `bootstrap` meets the implementations.
+
+The log is one ordered, contiguous sequence of events. Positions start at 1. Within a stream, versions start at 1
+and are dense; version 0 means "the stream does not exist yet".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol, TypeAlias
+from uuid import UUID
+
+MAX_COMMANDS_PER_CALL = 500
+"""Commands in one lane call (one autocommit statement)."""
+MAX_EVENTS_PER_COMMAND = 2_000
+"""Events of one command, over all its streams."""
+MAX_STATE_BYTES = 1_048_576
+"""One event's encoded state."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """One encoded event: `topic` is its permanent name, `state` UTF-8 JSON of its envelope and body."""
+
+    topic: str
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAppend:
+    """Events for one stream. `expected_version` None appends without a check; 0 demands a new stream."""
+
+    stream_id: UUID
+    expected_version: int | None
+    events: tuple[NewEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """The row that makes a repeat harmless. `answer` is the stored reply: a pure function of ids.
+
+    `fingerprint` is a digest of the request's meaning: same key with another fingerprint is `KeyReused`.
+    """
+
+    caller: str
+    key: str
+    fingerprint: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A reactor's tracking mark, moved by compare-and-set in the same transaction as its effects."""
+
+    reactor: str
+    from_position: int
+    to_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppendCommand:
+    """One decision: all of it is recorded or none of it; it never fails its neighbours in a call.
+
+    A command with no stream and only marks is allowed: a reactor that saw a page and had nothing to say.
+    """
+
+    streams: tuple[StreamAppend, ...]
+    idempotency: Idempotency | None = None
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Recorded. Positions are inclusive; for a marks-only command both are the tip's position."""
+
+    first_position: int
+    last_position: int
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The same caller, key and fingerprint were recorded before: the stored answer and its last position."""
+
+    answer: bytes
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The key was used before with another fingerprint."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class VersionConflict:
+    """Somebody was first on `stream_id`; nothing of the command was recorded."""
+
+    stream_id: UUID
+    expected_version: int
+    actual_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkConflict:
+    """Another owner moved the reactor's mark; nothing of the command was recorded."""
+
+    reactor: str
+    expected_position: int
+    actual_position: int
+
+
+Verdict: TypeAlias = Appended | Repeated | KeyReused | VersionConflict | MarkConflict
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """One row of the log as it is stored. `recorded_at` is the database's, set under the lane's lock."""
+
+    position: int
+    stream_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The end of the log. `epoch` is renewed by a restore; a position means nothing without its epoch."""
+
+    position: int
+    epoch: UUID
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where one stream stands."""
+
+    stream_id: UUID
+    version: int
+    first_position: int
+    last_position: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """An idempotency row as found."""
+
+    fingerprint: bytes
+    answer: bytes
+    position: int
+
+
+class EventLog(Protocol):
+    """The one ordered log. Implementations: `store.postgres` and `store.memory`, under one contract suite."""
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        """Record one command. Concurrent callers are grouped into one call. Raises `Unavailable`."""
+
+    async def append_many(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
+        """Record commands in order, each with its own verdict, later ones seeing earlier ones."""
+
+    async def read_stream(
+        self, stream_id: UUID, *, after_version: int = 0, up_to_position: int | None = None, limit: int = 10_000
+    ) -> list[RecordedEvent]:
+        """Events of one stream in version order."""
+
+    async def read_streams(
+        self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
+    ) -> dict[UUID, list[RecordedEvent]]:
+        """Several streams at once; a stream that does not exist has an empty list."""
+
+    async def read_after(
+        self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
+    ) -> list[RecordedEvent]:
+        """A page of the log in position order, without gaps (with `topics`: without gaps among those)."""
+
+    async def tip(self) -> Tip:
+        """The last position."""
+
+    async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
+        """Heads of those streams that exist."""
+
+    async def wait_beyond(self, position: int, *, timeout_s: float) -> int:
+        """Return as soon as the log's last position exceeds `position`, else at the time-out; the last position."""
+
+    async def find_answer(self, *, caller: str, key: str) -> StoredAnswer | None:
+        """The idempotency row of a caller's key, if that key was used."""
+
+    async def position_at(self, instant: datetime) -> int:
+        """The last position recorded at or before `instant`; 0 if the log is younger."""
+
+    async def mark(self, reactor: str) -> int:
+        """A reactor's position; 0 if it never ran."""
+
+
+class Clock(Protocol):
+    """Wall-clock time, always aware and in UTC."""
+
+    def now(self) -> datetime:
+        """The present instant."""
+
+
+class Ids(Protocol):
+    """Fresh, time-ordered identifiers (UUIDv7)."""
+
+    def new(self) -> UUID:
+        """A new id."""
+
+
+class Sealer(Protocol):
+    """Seals and opens personal fields, with one key per subject, kept in a store of its own."""
+
+    async def seal(self, subject_id: UUID, text: str) -> str:
+        """Ciphertext (base64url) under the subject's key, which is created on first use."""
+
+    async def open(self, subject_id: UUID, sealed: str) -> str | None:
+        """The plain text, or None when the subject's key was destroyed."""

@@ -1,0 +1,1 @@
+"""What is true: events, deciders and policies. Standard library and pydantic only; time, ids and chance are inputs."""
