@@ -1,0 +1,35 @@
+"""Becomes a child program: gives up root, asks to die with the parent, then executes it.
+
+Run by path as its own tiny interpreter (`python -I -S launch.py SIGNAL PARENT UID GID PROGRAM ARGUMENT...`), because a
+`preexec_fn` runs between fork and exec of a process that has threads, where any lock may be held for ever. The order
+matters: a change of user clears the death signal, so the user comes first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+PR_SET_PDEATHSIG = 1
+NO_CHANGE = -1
+EXIT_PARENT_GONE = 75
+
+
+def main(arguments: list[str]) -> None:
+    """Replace this process by the program; never returns."""
+    death_signal, parent_pid, uid, gid = (int(argument) for argument in arguments[:4])
+    program = arguments[4:]
+    if uid != NO_CHANGE:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+    # The parent may have died before the request reached the kernel; then no signal will ever come.
+    if os.getppid() != parent_pid:
+        sys.exit(EXIT_PARENT_GONE)
+    os.execv(program[0], program)  # noqa: S606  # an absolute path chosen by the supervisor, no shell
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
