@@ -1,0 +1,1 @@
+"""Alert: what a machine said. A fact kept for ever as it came; not an incident."""

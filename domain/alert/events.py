@@ -1,0 +1,101 @@
+"""Facts about alerts. One stream an identity (`identifiers.alert_id`)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from domain.event import Event, Frozen, MediaReference, Place
+from domain.vocabulary import AlertKind, AlertPhase, ClockQuality, MessageStatus, Severity
+
+
+class WarningDetails(Frozen):
+    """What a public warning (CAP 1.2) says beyond an alert. Polygons are rings of (lon, lat), WGS 84."""
+
+    sender: str
+    message_type: str
+    event: str
+    urgency: str
+    certainty: str
+    language: str | None = None
+    headline: str | None = Field(default=None, max_length=500)
+    instruction: str | None = Field(default=None, max_length=4_000)
+    effective_at: AwareDatetime | None = None
+    expires_at: AwareDatetime | None = None
+    references: tuple[str, ...] = ()
+    area_description: str | None = Field(default=None, max_length=2_000)
+    polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+    geocodes: tuple[str, ...] = ()
+
+
+class AlertContent(Frozen):
+    """What the message said, in our words. `content_sha256` digests its meaning, for telling repeats from changes."""
+
+    source: str = Field(max_length=200)
+    adapter: str = Field(max_length=50)
+    source_event_id: str = Field(max_length=300)
+    revision: str = Field(default="", max_length=100)
+    kind: AlertKind
+    vendor_type: str | None = Field(default=None, max_length=100)
+    phase: AlertPhase = AlertPhase.SINGLE
+    status: MessageStatus = MessageStatus.ACTUAL
+    severity: Severity = Severity.UNKNOWN
+    camera_id: UUID | None = None
+    camera_code: str | None = Field(default=None, max_length=100)
+    place: Place = Place()
+    text: str | None = Field(default=None, max_length=4_000)
+    confidence: float | None = Field(default=None, ge=0, le=1)
+    media: tuple[MediaReference, ...] = Field(default=(), max_length=20)
+    clock: ClockQuality = ClockQuality.ZONED
+    said_time: str | None = Field(default=None, max_length=100)
+    warning: WarningDetails | None = None
+    content_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class AlertReceived(Event):
+    """The first message of this identity."""
+
+    name: ClassVar[str] = "alert.received"
+    content: AlertContent
+
+
+class AlertRevised(Event):
+    """The same identity came again with other content: a new fact, never mistaken for a repeat."""
+
+    name: ClassVar[str] = "alert.revised"
+    content: AlertContent
+
+
+class AlertsWaited(Event):
+    """Correlation kept these alerts below the threshold: recorded, on no board yet. On the correlator's own journal."""
+
+    name: ClassVar[str] = "correlation.alerts_waited"
+    alert_positions: tuple[int, ...]
+    alert_ids: tuple[UUID, ...]
+    reasons: tuple[str, ...]
+    """One reason code an alert, in the same order."""
+
+
+class MessageSetAside(Event):
+    """A message that could not be understood was kept aside (bytes in the quarantine store) with its reason."""
+
+    name: ClassVar[str] = "message.set_aside"
+    adapter: str
+    source: str
+    sha256: str
+    reason: str
+    detail: str = Field(max_length=2_000)
+    size_bytes: int
+
+
+class MessageRedriven(Event):
+    """A message kept aside was tried again and understood; `alert_ids` are what came of it."""
+
+    name: ClassVar[str] = "message.redriven"
+    sha256: str
+    alert_ids: tuple[UUID, ...]
+
+
+EVENTS: tuple[type[Event], ...] = (AlertReceived, AlertRevised, AlertsWaited, MessageSetAside, MessageRedriven)

@@ -1,0 +1,1 @@
+"""Sites and cameras: a site hosts cameras; owner, operator and maintainer differ."""

@@ -1,0 +1,73 @@
+"""Facts about sites and cameras."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from domain.event import Event, GeoPoint
+from domain.vocabulary import SiteClass
+
+
+class SiteBuilt(Event):
+    """A pole, a roof, a junction: where cameras hang. `phase` is the building phase (`2006`, `2007`, `2009-10`, …)."""
+
+    name: ClassVar[str] = "site.built"
+    city: str
+    code: str = Field(max_length=40)
+    site_class: SiteClass
+    location: GeoPoint
+    address: str | None = Field(default=None, max_length=500)
+    owner: str = Field(max_length=100)
+    operator: str = Field(max_length=100)
+    maintainer: str = Field(max_length=100)
+    phase: str = Field(max_length=20)
+    built_on: date
+    station_id: UUID | None = None
+    path: tuple[UUID, ...] = ()
+
+
+class CameraInstalled(Event):
+    """One of the city's own cameras. `code` is its 20-digit GB/T 28181 id; `aliases` are ids that gateways use."""
+
+    name: ClassVar[str] = "camera.installed"
+    city: str
+    code: str = Field(max_length=100)
+    site_id: UUID
+    label: str = Field(max_length=200)
+    location: GeoPoint
+    bearing_deg: float | None = Field(default=None, ge=0, lt=360)
+    range_m: float | None = Field(default=None, gt=0, le=5_000)
+    gateway: str | None = Field(default=None, max_length=200)
+    aliases: tuple[str, ...] = ()
+    station_id: UUID | None = None
+    path: tuple[UUID, ...] = ()
+
+
+class CameraAttached(Event):
+    """A social camera may be used, with who approved it, why and until when."""
+
+    name: ClassVar[str] = "camera.attached"
+    city: str
+    code: str = Field(max_length=100)
+    label: str = Field(max_length=200)
+    location: GeoPoint
+    owner: str = Field(max_length=100)
+    approved_by: str = Field(max_length=200)
+    reason: str = Field(max_length=2_000)
+    expires_at: AwareDatetime | None = None
+    station_id: UUID | None = None
+    path: tuple[UUID, ...] = ()
+
+
+class CameraDetached(Event):
+    """It may not be used any more."""
+
+    name: ClassVar[str] = "camera.detached"
+    reason: str = Field(max_length=2_000)
+
+
+EVENTS: tuple[type[Event], ...] = (SiteBuilt, CameraInstalled, CameraAttached, CameraDetached)

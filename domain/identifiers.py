@@ -1,0 +1,107 @@
+"""Identifiers: what they are made from.
+
+A stream's id is the id of its aggregate. Ids of machine facts are functions of the message, so that the same message
+makes the same stream on every machine and after every crash; their first 48 bits are the message's own time, never
+the time of receipt, which keeps the indexes local and the identity stable.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import date, datetime
+from typing import NewType
+from uuid import UUID, uuid5
+
+AlertId = NewType("AlertId", UUID)
+ReportId = NewType("ReportId", UUID)
+IncidentId = NewType("IncidentId", UUID)
+UnitId = NewType("UnitId", UUID)
+AssignmentId = NewType("AssignmentId", UUID)
+CenterId = NewType("CenterId", UUID)
+OperatorId = NewType("OperatorId", UUID)
+SiteId = NewType("SiteId", UUID)
+CameraId = NewType("CameraId", UUID)
+AgencyCode = NewType("AgencyCode", str)
+CategoryCode = NewType("CategoryCode", str)
+
+NAMESPACE = UUID("6f0c3c1e-7f4b-5c64-9a0e-6d1d5f0b8a11")
+"""Root of every name-based id of this product. Permanent: changing it would rename every center and camera."""
+
+
+def named(kind: str, *parts: str) -> UUID:
+    """The id of a thing that has a permanent name: `named("center", city, code)`."""
+    return uuid5(NAMESPACE, "\x1f".join((kind, *parts)))
+
+
+def timed(moment: datetime, *parts: str) -> UUID:
+    """A UUIDv8 with 48 bits of `moment` (ms, UTC) before 74 bits of SHA-256 over `parts`.
+
+    `moment` must be aware. Instants before 1970 or after 10889 keep the low 48 bits.
+    """
+    milliseconds = int(moment.timestamp() * 1000) & ((1 << 48) - 1)
+    digest = hashlib.sha256("\x1f".join(parts).encode()).digest()
+    value = (milliseconds << 80) | int.from_bytes(digest[:10], "big")
+    value = (value & ~(0xF << 76)) | (0x8 << 76)
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return UUID(int=value)
+
+
+def alert_id(*, source: str, source_event_id: str, revision: str, said_at: datetime) -> AlertId:
+    """Identity of a machine message: source + the source's id + its revision. It is the alert's stream id."""
+    return AlertId(timed(said_at, "alert", source, source_event_id, revision))
+
+
+def incident_id_for(cause: UUID) -> IncidentId:
+    """The incident that a cause (alert or report) opens: the same on every re-run of the decision."""
+    value = uuid5(cause, "incident")
+    return IncidentId(UUID(int=(value.int & ((1 << 80) - 1)) | (cause.int >> 80 << 80)))
+
+
+def assignment_id_for(incident_id: UUID, unit_id: UUID, unit_version: int) -> AssignmentId:
+    """One unit on one incident; a second assignment of the same pair differs by the unit's version."""
+    return AssignmentId(uuid5(incident_id, f"assignment\x1f{unit_id}\x1f{unit_version}"))
+
+
+def companion_of(incident_id: UUID) -> UUID:
+    """Stream of what does not need a version check: folds, notes, evidence, recommendations."""
+    return uuid5(incident_id, "companion")
+
+
+def number_stream(city: str, day: date) -> UUID:
+    """Stream whose versions number the incidents of one city and day, without gaps."""
+    return named("incident-numbers", city, day.isoformat())
+
+
+def rulebook_stream(city: str) -> UUID:
+    """The one stream of a city's rulebook versions."""
+    return named("rulebook", city)
+
+
+def center_id(city: str, code: str) -> CenterId:
+    """A center has a permanent code within its city."""
+    return CenterId(named("center", city, code))
+
+
+def camera_id(city: str, code: str) -> CameraId:
+    """A camera is known by its 20-digit GB/T 28181 code within its city."""
+    return CameraId(named("camera", city, code))
+
+
+def site_id(city: str, code: str) -> SiteId:
+    """A site hosts cameras."""
+    return SiteId(named("site", city, code))
+
+
+def unit_id(city: str, call_sign: str) -> UnitId:
+    """A unit is known by its call sign within its city."""
+    return UnitId(named("unit", city, call_sign))
+
+
+def operator_id(city: str, login: str) -> OperatorId:
+    """An operator is known by a login within the city."""
+    return OperatorId(named("operator", city, login))
+
+
+def agency_stream(city: str, code: str) -> UUID:
+    """Stream of an agency's registration."""
+    return named("agency", city, code)

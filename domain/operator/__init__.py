@@ -1,0 +1,1 @@
+"""Operators: people in the log, with roles, centers and shifts."""

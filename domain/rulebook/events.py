@@ -1,0 +1,28 @@
+"""Facts about the rulebook. One stream a city (`identifiers.rulebook_stream`)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import AwareDatetime, Field
+
+from domain.event import Event
+from domain.rulebook.content import Rulebook
+
+
+class RulebookPublished(Event):
+    """A version exists; it decides nothing until activated."""
+
+    name: ClassVar[str] = "rulebook.published"
+    rulebook: Rulebook
+
+
+class RulebookActivated(Event):
+    """This version decides from here on."""
+
+    name: ClassVar[str] = "rulebook.activated"
+    version: int = Field(ge=1)
+    effective_at: AwareDatetime
+
+
+EVENTS: tuple[type[Event], ...] = (RulebookPublished, RulebookActivated)

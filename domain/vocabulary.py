@@ -1,0 +1,243 @@
+"""One word, one meaning. Every state is defined here, including what it is *not*.
+
+Category codes (`traffic.accident`) and agency codes (`police`) are data of the rulebook and the city, not enums.
+Text for people (zh, en) is never stored in events; it lives in `projections.texts`, keyed by these codes.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class ActorKind(StrEnum):
+    """Who caused a fact."""
+
+    OPERATOR = "operator"
+    GATEWAY = "gateway"
+    PARTNER = "partner"
+    REACTOR = "reactor"
+    SYSTEM = "system"
+
+
+class Severity(IntEnum):
+    """How bad it is said to be (CAP 1.2 severity, ordered). Not the priority, which says what we answer first."""
+
+    UNKNOWN = 0
+    MINOR = 1
+    MODERATE = 2
+    SEVERE = 3
+    EXTREME = 4
+
+
+class AlertKind(StrEnum):
+    """What a machine says it saw. A vendor type without a mapping is `other`, with the vendor's word kept beside it."""
+
+    MOTION = "motion"
+    INTRUSION = "intrusion"
+    LINE_CROSSING = "line_crossing"
+    LOITERING = "loitering"
+    CROWD = "crowd"
+    PERSON = "person"
+    VEHICLE = "vehicle"
+    CONGESTION = "congestion"
+    ACCIDENT = "accident"
+    SIGNAL_FAILURE = "signal_failure"
+    SMOKE_FIRE = "smoke_fire"
+    WATER_LEVEL = "water_level"
+    WATERLOGGING = "waterlogging"
+    LANDSLIDE = "landslide"
+    ILLEGAL_STALL = "illegal_stall"
+    LITTERING = "littering"
+    FACILITY_DAMAGE = "facility_damage"
+    IO_ALARM = "io_alarm"
+    PANIC_BUTTON = "panic_button"
+    VIDEO_LOSS = "video_loss"
+    TAMPER = "tamper"
+    PUBLIC_WARNING = "public_warning"
+    OTHER = "other"
+
+
+class AlertPhase(StrEnum):
+    """Where in its own life the source says the detection is. Not the life of any incident."""
+
+    SINGLE = "single"
+    START = "start"
+    UPDATE = "update"
+    END = "end"
+
+
+class MessageStatus(StrEnum):
+    """CAP 1.2 status. Only `actual` may ever dispatch anybody."""
+
+    ACTUAL = "actual"
+    EXERCISE = "exercise"
+    SYSTEM = "system"
+    TEST = "test"
+    DRAFT = "draft"
+
+
+class ClockQuality(StrEnum):
+    """What we may believe of a device's time."""
+
+    ZONED = "zoned"
+    """The message carried an offset."""
+    ZONE_ASSUMED = "zone_assumed"
+    """No offset: the city's zone was assumed."""
+    IN_FUTURE = "in_future"
+    """Ahead of receipt by more than the tolerance; kept as said, ordered by receipt."""
+    LATE = "late"
+    """More than a day older than its receipt; recorded, correlated by its own time."""
+    MISSING = "missing"
+    """The message said no time: the receipt stands in."""
+
+
+class CenterKind(StrEnum):
+    """What kind of node owns work. A kind is not a level: branch command rooms are no districts."""
+
+    CITY = "city"
+    DISTRICT = "district"
+    BRANCH = "branch"
+    STATION = "station"
+    FUNCTIONAL = "functional"
+    HEADQUARTERS = "headquarters"
+
+
+class AgencyRole(StrEnum):
+    """Why an agency is on an incident. Exactly one recipient is `responsible`: the dispatcher of record."""
+
+    RESPONSIBLE = "responsible"
+    SUPPORTING = "supporting"
+    INFORMED = "informed"
+
+
+class IncidentPhase(StrEnum):
+    """Life of an incident as decided by people. Unit progress is derived from assignments, never stored here.
+
+    `merged` is not closed: the incident's facts stay, its head is another incident, and it can be un-merged.
+    """
+
+    OPEN = "open"
+    VERIFIED = "verified"
+    ACCEPTED = "accepted"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+    DISMISSED = "dismissed"
+    MERGED = "merged"
+
+
+class ResponseStatus(StrEnum):
+    """How far units have come on an incident; derived from its assignments."""
+
+    NONE = "none"
+    ASSIGNED = "assigned"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    CLEARED = "cleared"
+
+
+class AssignmentPhase(StrEnum):
+    """Life of one unit on one incident. `cleared`, `declined` and `cancelled` are ends."""
+
+    MADE = "made"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    CLEARED = "cleared"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+
+
+class UnitStatus(StrEnum):
+    """What a screen shows of a unit: derived from duty and open assignments, never written by anybody."""
+
+    OFF_DUTY = "off_duty"
+    AVAILABLE = "available"
+    ASSIGNED = "assigned"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+
+
+class UnitKind(StrEnum):
+    """Vehicle or crew type."""
+
+    PATROL_CAR = "patrol_car"
+    FOOT_PATROL = "foot_patrol"
+    MOTORCYCLE = "motorcycle"
+    INSPECTION_CREW = "inspection_crew"
+    PUMP_TRUCK = "pump_truck"
+    RESCUE_BOAT = "rescue_boat"
+    FIRE_ENGINE = "fire_engine"
+    AMBULANCE = "ambulance"
+    TOW_TRUCK = "tow_truck"
+    REPAIR_CREW = "repair_crew"
+
+
+class SiteClass(StrEnum):
+    """Location classes of camera sites (the city's own list)."""
+
+    GOVERNMENT = "government"
+    KEY_UNIT = "key_unit"
+    MAIN_JUNCTION = "main_junction"
+    STREET = "street"
+    CRIME_HOT_SPOT = "crime_hot_spot"
+    HOSPITAL = "hospital"
+    SCHOOL = "school"
+    SQUARE = "square"
+    TRANSPORT_STATION = "transport_station"
+    BACK_LANE = "back_lane"
+    FLOOD_POINT = "flood_point"
+    KEY_TARGET = "key_target"
+
+
+class DismissReason(StrEnum):
+    """Why an incident needed no answer. A duplicate is merged, not dismissed."""
+
+    FALSE_ALARM = "false_alarm"
+    UNFOUNDED = "unfounded"
+    GONE_ON_ARRIVAL = "gone_on_arrival"
+    TEST = "test"
+
+
+class Disposition(StrEnum):
+    """How an incident ended."""
+
+    HANDLED = "handled"
+    HANDED_OVER = "handed_over"
+    SETTLED = "settled"
+    NO_ACTION_NEEDED = "no_action_needed"
+    UNABLE_TO_LOCATE = "unable_to_locate"
+
+
+class RoutingClass(StrEnum):
+    """GB/T 30428: a component goes to its owner first, an event to its locality first."""
+
+    COMPONENT = "component"
+    EVENT = "event"
+
+
+class OwnerRule(StrEnum):
+    """Which center owns a new incident of a category."""
+
+    STATION = "station"
+    DISTRICT = "district"
+    CITY = "city"
+    AGENCY = "agency"
+
+
+class Role(StrEnum):
+    """What a caller may do; with center and agency it decides every request (`dispatch.api.access`)."""
+
+    DISPATCHER = "dispatcher"
+    SUPERVISOR = "supervisor"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+    GATEWAY = "gateway"
+    PARTNER = "partner"
+
+
+class CoordinateSystem(StrEnum):
+    """Datum of coordinates as they came. Inside, everything is WGS 84."""
+
+    WGS84 = "wgs84"
+    GCJ02 = "gcj02"

@@ -1,0 +1,36 @@
+"""What a projection is: a pure fold from facts to rows, shared by live work, rebuild and replay.
+
+A projection names the rows a fact touches (`keys`) and how each changes (`apply`). It never rejects a fact, never looks
+at a clock, at other rows or at the database: what it needs was copied into the events when they were decided. So the
+same function gives the live board, the rebuilt board and the board as it was known at any position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from sqlalchemy import Table
+
+from domain.event import Event, Fact
+
+Row: TypeAlias = Mapping[str, Any]
+"""Column name → value, exactly the table's columns (JSON columns hold plain dicts and lists)."""
+Key: TypeAlias = tuple[Hashable, ...]
+"""Primary key values, in the order of the table's primary key."""
+
+
+class Projection(Protocol):
+    """One screen's rows. `name` is permanent; a changed fold is a new `version`, built beside the old one."""
+
+    name: str
+    version: int
+    table: Table
+    topics: frozenset[str]
+    """Event names that matter; the checkpoint passes over all others."""
+
+    def keys(self, fact: Fact[Event]) -> Iterable[Key]:
+        """The rows this fact touches."""
+
+    def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
+        """The row after the fact; None removes it. Pure and total."""
