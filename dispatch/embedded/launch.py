@@ -20,6 +20,8 @@ def main(arguments: list[str]) -> None:
     """Replace this process by the program; never returns."""
     death_signal, parent_pid, uid, gid = (int(argument) for argument in arguments[:4])
     program = arguments[4:]
+    # Opened while we may: the new user may be unable to walk to it, yet may execute what it holds.
+    opened = os.open(program[0], os.O_RDONLY)
     if uid != NO_CHANGE:
         os.setgroups([])
         os.setgid(gid)
@@ -28,7 +30,10 @@ def main(arguments: list[str]) -> None:
     # The parent may have died before the request reached the kernel; then no signal will ever come.
     if os.getppid() != parent_pid:
         sys.exit(EXIT_PARENT_GONE)
-    os.execv(program[0], program)  # noqa: S606  # an absolute path chosen by the supervisor, no shell
+    try:
+        os.execv(program[0], program)  # noqa: S606  # an absolute path chosen by the supervisor, no shell
+    except PermissionError:
+        os.execve(opened, program, os.environ)  # noqa: S606  # the same file
 
 
 if __name__ == "__main__":

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -29,6 +27,7 @@ import asyncpg
 
 from dispatch.embedded.binaries import postgres_programs
 from dispatch.embedded.child import Child, processes_working_in, unprivileged_identity
+from dispatch.embedded.folder import free_port, handle_of, take_lock, write_as_owner
 from dispatch.embedded.secrets import secret_text
 from domain.refusals import Unavailable
 
@@ -135,7 +134,7 @@ class EmbeddedPostgres:
         """Start (after an old server has left), make the database, and return its DSN. Raises `Unavailable`."""
         # With an unprivileged user the programs lie in here too, and that user must pass through.
         self._data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock = self._lock or take_lock(self._data_dir)
         try:
             await self._old_server_leaves()
             self._prepare_sockets()
@@ -144,7 +143,7 @@ class EmbeddedPostgres:
             if not (self._cluster / "PG_VERSION").exists():
                 await self._make_cluster(programs)
             for attempt in range(PORT_ATTEMPTS):
-                self.port = self.port or _free_port()
+                self.port = self.port or free_port()
                 self._write_configuration()
                 with self._handles() as (cluster, sockets):
                     self._child = Child.spawn(
@@ -189,21 +188,6 @@ class EmbeddedPostgres:
         for stale in sockets.iterdir():
             stale.unlink(missing_ok=True)
 
-    def _take_lock(self) -> None:
-        """One supervisor a data folder; the kernel frees the lock of one that was killed."""
-        if self._lock is not None:
-            return
-        descriptor = os.open(self._data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise Unavailable(
-                "embedded.data_dir_in_use",
-                f"another process runs PostgreSQL in {self._data_dir}: stop it, or choose another DISPATCH_DATA_DIR",
-            ) from None
-        self._lock = descriptor
-
     async def _old_server_leaves(self) -> None:
         """Wait for a server (or orphaned backends) of an earlier life; we hold the lock, so nobody needs it."""
         began = time.monotonic()
@@ -228,7 +212,7 @@ class EmbeddedPostgres:
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         identity = unprivileged_identity(unfinished)
-        with _handle(unfinished) as cluster, _password_handle(self._password) as password:
+        with handle_of(unfinished) as cluster, _password_handle(self._password) as password:
             if identity is not None:
                 os.fchown(cluster, identity.uid, identity.gid)
                 os.fchown(password, identity.uid, identity.gid)
@@ -261,14 +245,14 @@ class EmbeddedPostgres:
         """Ours at every start, so that an upgrade of this program reaches old clusters; ALTER SYSTEM still wins."""
         settings = {**BASE, **(ALWAYS if self._durable else FOR_TESTS), **self._settings}
         lines = [f"{name} = {value}\n" for name, value in settings.items()]
-        _write_as_owner(
+        write_as_owner(
             self._cluster / "postgresql.conf", "# written at every start; use ALTER SYSTEM\n" + "".join(lines)
         )
-        _write_as_owner(self._cluster / "pg_hba.conf", HOST_RULES)
+        write_as_owner(self._cluster / "pg_hba.conf", HOST_RULES)
 
     @contextlib.contextmanager
     def _handles(self) -> Iterator[tuple[int, int]]:
-        with _handle(self._cluster) as cluster, _handle(self._data_dir / "socket") as sockets:
+        with handle_of(self._cluster) as cluster, handle_of(self._data_dir / "socket") as sockets:
             yield cluster, sockets
 
     async def _becomes_ready(self, *, last_try: bool) -> bool:
@@ -323,22 +307,6 @@ def _postmaster_status(cluster: Path) -> str:
     return ""
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextlib.contextmanager
-def _handle(folder: Path) -> Iterator[int]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 @contextlib.contextmanager
 def _password_handle(password: str) -> Iterator[int]:
     """The password as a file that exists in memory only."""
@@ -348,14 +316,3 @@ def _password_handle(password: str) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _write_as_owner(path: Path, text: str) -> None:
-    """Write beside the folder's own files, under the same owner."""
-    owner = path.parent.stat()
-    path.unlink(missing_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        if os.geteuid() == 0:
-            os.fchown(descriptor, owner.st_uid, owner.st_gid)
-        file.write(text)
