@@ -1,4 +1,4 @@
-"""Every event there is, by its permanent name. A name that is not here cannot be written; one unknown pauses readers."""
+"""Every event there is, by its permanent name. An unlisted name cannot be written; an unknown one pauses readers."""
 
 from __future__ import annotations
 

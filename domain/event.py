@@ -30,7 +30,7 @@ class Event(Frozen):
     schema_version: ClassVar[int] = 1
 
 
-E = TypeVar("E", bound=Event, covariant=True)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
 class Personal(Frozen):
@@ -77,7 +77,7 @@ class Envelope(Frozen):
 
 
 @dataclass(frozen=True, slots=True)
-class Fact(Generic[E]):
+class Fact(Generic[E_co]):
     """An event as read from the log."""
 
     position: int
@@ -85,7 +85,7 @@ class Fact(Generic[E]):
     version: int
     recorded_at: datetime
     envelope: Envelope
-    event: E
+    event: E_co
 
 
 Longitude = Annotated[float, Field(ge=-180, le=180)]

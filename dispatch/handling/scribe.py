@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID, uuid5
 
 from dispatch.ports import (
-    Appended,
     AppendCommand,
+    Appended,
     Clock,
     EventLog,
     Idempotency,
@@ -179,7 +179,8 @@ class Scribe:
         """The same event with every personal field sealed under its subject's key."""
         if not any(True for _ in personal_fields(event)):
             return event
-        return await self._sealed(event)
+        sealed: Event = await self._sealed(event)
+        return sealed
 
     async def _sealed(self, value: Any) -> Any:
         if isinstance(value, Personal):
