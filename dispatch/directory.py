@@ -1,0 +1,316 @@
+"""The slow-moving things everybody needs at hand: centers, agencies, cameras, operators, units, rulebooks.
+
+Folded from the log into memory by each process, which tails it; so a process that has seen position N decides with
+the tree of position N, and no request reads the database to learn where a camera hangs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from dispatch.handling.scribe import as_fact
+from dispatch.jurisdiction import Jurisdiction
+from dispatch.ports import EventLog
+from domain.assignment.events import UnitRegistered
+from domain.camera.events import CameraAttached, CameraDetached, CameraInstalled, SiteBuilt
+from domain.center.events import AgencyRegistered, CenterClosed, CenterEstablished, Ring
+from domain.event import Event, Fact, GeoPoint, Personal
+from domain.operator.events import OperatorEnrolled
+from domain.ownership import Ownership
+from domain.refusals import Unavailable
+from domain.rulebook.content import Rulebook
+from domain.rulebook.events import RulebookActivated, RulebookPublished
+from domain.vocabulary import CenterKind, Role, SiteClass, UnitKind
+
+PAGE_EVENTS = 5_000
+TOPICS = tuple(
+    event.name
+    for event in (
+        AgencyRegistered,
+        CenterEstablished,
+        CenterClosed,
+        SiteBuilt,
+        CameraInstalled,
+        CameraAttached,
+        CameraDetached,
+        OperatorEnrolled,
+        UnitRegistered,
+        RulebookPublished,
+        RulebookActivated,
+    )
+)
+"""Event names the directory folds."""
+
+
+@dataclass(frozen=True, slots=True)
+class CenterEntry:
+    """A node of the tree, or a lateral one."""
+
+    id: UUID
+    code: str
+    name_zh: str
+    name_en: str
+    kind: CenterKind
+    level: int
+    parent_id: UUID | None
+    path: tuple[UUID, ...]
+    agency: str | None
+    location: GeoPoint
+    area: tuple[tuple[Ring, ...], ...] = field(repr=False)
+    division_code: str | None = None
+    closed: bool = False
+
+    @property
+    def ownership(self) -> Ownership:
+        """This center as an owner."""
+        return Ownership(center_id=self.id, path=self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyEntry:
+    """An organisation that acts."""
+
+    code: str
+    name_zh: str
+    name_en: str
+    has_feed: bool
+    feed_fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SiteEntry:
+    """Where cameras hang."""
+
+    id: UUID
+    code: str
+    site_class: SiteClass
+    location: GeoPoint
+    address: str | None
+    owner: str
+    phase: str
+
+
+@dataclass(frozen=True, slots=True)
+class CameraEntry:
+    """One camera, own or attached. `site_id` and `site_class` are None for attached social cameras."""
+
+    id: UUID
+    code: str
+    label: str
+    location: GeoPoint
+    gateway: str | None
+    aliases: tuple[str, ...]
+    station_id: UUID | None
+    path: tuple[UUID, ...]
+    site_id: UUID | None = None
+    site_class: SiteClass | None = None
+    attached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorEntry:
+    """A person who may act."""
+
+    id: UUID
+    login: str
+    roles: tuple[Role, ...]
+    center_id: UUID
+    agency: str | None
+    full_name: Personal | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitEntry:
+    """A unit as registered; its status is another matter."""
+
+    id: UUID
+    call_sign: str
+    agency: str
+    base: Ownership
+    kind: UnitKind
+    skills: tuple[str, ...]
+    home: GeoPoint
+
+
+class Directory:
+    """In-memory view of the city. Reads are synchronous and never touch the database; `catch_up` does."""
+
+    def __init__(self, log: EventLog, city: str) -> None:
+        self.city = city
+        self.position = 0
+        self.centers: dict[UUID, CenterEntry] = {}
+        self.agencies: dict[str, AgencyEntry] = {}
+        self.sites: dict[UUID, SiteEntry] = {}
+        self.cameras: dict[UUID, CameraEntry] = {}
+        self.operators: dict[UUID, OperatorEntry] = {}
+        self.units: dict[UUID, UnitEntry] = {}
+        self.rulebooks: dict[int, Rulebook] = {}
+        self.active_rulebook_version: int | None = None
+        self._log = log
+        self._center_codes: dict[str, UUID] = {}
+        self._camera_codes: dict[str, UUID] = {}
+        self._camera_aliases: dict[tuple[str, str], UUID] = {}
+        self._jurisdiction: Jurisdiction | None = None
+
+    async def catch_up(self) -> int:
+        """Fold everything up to the log's tip; the position reached."""
+        target = (await self._log.tip()).position
+        while self.position < target:
+            page = await self._log.read_after(
+                self.position, limit=PAGE_EVENTS, up_to_position=target, topics=list(TOPICS)
+            )
+            for row in page:
+                self.apply(as_fact(row))
+            self.position = page[-1].position if len(page) == PAGE_EVENTS else target
+        return self.position
+
+    def apply(self, fact: Fact[Event]) -> None:
+        """Fold one fact; all others are ignored."""
+        match fact.event:
+            case CenterEstablished() | CenterClosed():
+                self._apply_center(fact.stream_id, fact.event)
+            case AgencyRegistered() as event:
+                self.agencies[event.code] = AgencyEntry(
+                    event.code, event.name_zh, event.name_en, event.has_feed, event.feed_fields
+                )
+            case SiteBuilt() as event:
+                self.sites[fact.stream_id] = SiteEntry(
+                    fact.stream_id,
+                    event.code,
+                    event.site_class,
+                    event.location,
+                    event.address,
+                    event.owner,
+                    event.phase,
+                )
+            case CameraInstalled() | CameraAttached() | CameraDetached():
+                self._apply_camera(fact.stream_id, fact.event)
+            case OperatorEnrolled() as event:
+                self.operators[fact.stream_id] = OperatorEntry(
+                    fact.stream_id, event.login, event.roles, event.center_id, event.agency, event.full_name
+                )
+            case UnitRegistered() as event:
+                self.units[fact.stream_id] = UnitEntry(
+                    fact.stream_id, event.call_sign, event.agency, event.base, event.kind, event.skills, event.home
+                )
+            case RulebookPublished(rulebook=rulebook):
+                self.rulebooks[rulebook.version] = rulebook
+            case RulebookActivated(version=version):
+                self.active_rulebook_version = version
+            case _:
+                pass
+
+    def _apply_center(self, center_id: UUID, event: CenterEstablished | CenterClosed) -> None:
+        self._jurisdiction = None
+        if isinstance(event, CenterClosed):
+            self.centers.pop(center_id, None)
+            return
+        self.centers[center_id] = CenterEntry(
+            id=center_id,
+            code=event.code,
+            name_zh=event.name_zh,
+            name_en=event.name_en,
+            kind=event.kind,
+            level=event.level,
+            parent_id=event.parent_id,
+            path=event.path,
+            agency=event.agency,
+            location=event.location,
+            area=event.area,
+            division_code=event.division_code,
+        )
+        self._center_codes[event.code] = center_id
+
+    def _apply_camera(self, camera_id: UUID, event: CameraInstalled | CameraAttached | CameraDetached) -> None:
+        if isinstance(event, CameraDetached):
+            self.cameras.pop(camera_id, None)
+            return
+        installed = event if isinstance(event, CameraInstalled) else None
+        site = self.sites.get(installed.site_id) if installed else None
+        entry = CameraEntry(
+            id=camera_id,
+            code=event.code,
+            label=event.label,
+            location=event.location,
+            gateway=installed.gateway if installed else None,
+            aliases=installed.aliases if installed else (),
+            station_id=event.station_id,
+            path=event.path,
+            site_id=site.id if site else None,
+            site_class=site.site_class if site else None,
+            attached=installed is None,
+        )
+        self.cameras[camera_id] = entry
+        self._camera_codes[entry.code] = camera_id
+        if entry.gateway is not None:
+            for alias in entry.aliases:
+                self._camera_aliases[entry.gateway, alias] = camera_id
+
+    def center(self, center_id: UUID) -> CenterEntry | None:
+        """A center in being."""
+        return self.centers.get(center_id)
+
+    def center_by_code(self, code: str) -> CenterEntry | None:
+        """A center by its permanent code."""
+        return self.centers.get(self._center_codes.get(code, UUID(int=0)))
+
+    def functional_center(self, agency: str) -> CenterEntry | None:
+        """The lateral center of an agency; the one with the smallest code if there were several."""
+        found = [
+            center
+            for center in self.centers.values()
+            if center.kind is CenterKind.FUNCTIONAL and center.agency == agency
+        ]
+        return min(found, key=lambda center: center.code, default=None)
+
+    def agency(self, code: str) -> AgencyEntry | None:
+        """An agency by its code."""
+        return self.agencies.get(code)
+
+    def camera(self, reference: str, *, gateway: str | None = None) -> CameraEntry | None:
+        """A camera by its code, or by the id its own gateway uses for it."""
+        found = self._camera_codes.get(reference)
+        if found is None and gateway is not None:
+            found = self._camera_aliases.get((gateway, reference))
+        return self.cameras.get(found) if found is not None else None
+
+    def camera_by_id(self, camera_id: UUID) -> CameraEntry | None:
+        """A camera by id."""
+        return self.cameras.get(camera_id)
+
+    def operator(self, operator_id: UUID) -> OperatorEntry | None:
+        """An operator by id."""
+        return self.operators.get(operator_id)
+
+    def unit(self, unit_id: UUID) -> UnitEntry | None:
+        """A unit's registration by id."""
+        return self.units.get(unit_id)
+
+    def rulebook(self, version: int | None = None) -> Rulebook:
+        """The active rulebook, or that version. Raises `Unavailable` if there is none."""
+        wanted = version if version is not None else self.active_rulebook_version
+        found = self.rulebooks.get(wanted) if wanted is not None else None
+        if found is None:
+            raise Unavailable(
+                "rulebook.none", "The city has no such rulebook yet. Load the city or publish one."
+            )
+        return found
+
+    def root(self) -> CenterEntry:
+        """The city center. Raises `Unavailable` before the city is loaded."""
+        for center in self.centers.values():
+            if center.kind is CenterKind.CITY:
+                return center
+        raise Unavailable("city.not_loaded", "The city has no centers yet. Run `dispatch up` or load the city first.")
+
+    def locate(self, point: GeoPoint) -> tuple[CenterEntry, ...]:
+        """Centers whose ground the point is on, root first; () outside the city."""
+        if self._jurisdiction is None:
+            self._jurisdiction = Jurisdiction(self.centers.values())
+        return tuple(self.centers[center_id] for center_id in self._jurisdiction.locate(point))
+
+    def descendants(self, center_id: UUID) -> Mapping[UUID, CenterEntry]:
+        """The center and everything below it."""
+        return {center.id: center for center in self.centers.values() if center_id in center.path}
