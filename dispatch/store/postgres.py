@@ -1,0 +1,83 @@
+"""The log in PostgreSQL: one lane to write, a pool to read, a wake to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import asyncpg
+
+from dispatch.ports import MAX_COMMANDS_PER_CALL, AppendCommand, Verdict
+from dispatch.store import wire
+from dispatch.store.lane import Connect, Lane
+from dispatch.store.reader import Reader, available
+from dispatch.store.wake import Wake
+
+READERS_MAX = 8
+CONNECT_TIMEOUT_S = 5.0
+APP_ROLE = "dispatch_app"
+TIMEOUTS = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
+"""Said again for each connection: a role taken with SET ROLE does not bring its own settings."""
+
+
+class PostgresLog(Reader):
+    """`dispatch.ports.EventLog` on PostgreSQL."""
+
+    def __init__(self, pool: asyncpg.Pool, connect: Connect) -> None:
+        super().__init__(pool)
+        self._wake = Wake(connect, self._position)
+        self._lane = Lane(connect, self, recorded=self._wake.recorded)
+
+    @classmethod
+    async def open(cls, dsn: str, *, app_role: str | None = APP_ROLE, readers_max: int = READERS_MAX) -> Self:
+        """Connect to a migrated database and act as `app_role` (None: as the DSN's user). Raises `Unavailable`."""
+        settings = {
+            "application_name": "dispatch log",
+            "jit": "off",
+            **TIMEOUTS,
+            **({} if app_role is None else {"role": app_role}),
+        }
+
+        async def connect() -> asyncpg.Connection:
+            return await asyncpg.connect(dsn, server_settings=settings, timeout=CONNECT_TIMEOUT_S)
+
+        async with available():
+            pool = await asyncpg.create_pool(
+                dsn, min_size=1, max_size=readers_max, server_settings=settings, timeout=CONNECT_TIMEOUT_S
+            )
+        log = cls(pool, connect)
+        try:
+            async with available():
+                await log._lane.start()
+                await log._wake.start()
+        except BaseException:
+            await log.close()
+            raise
+        return log
+
+    async def close(self) -> None:
+        """Let the connections go; whoever waits for an append hears `Unavailable`."""
+        await self._lane.close()
+        await self._wake.close()
+        await self._pool.close()
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        """Record one command. Concurrent callers are grouped into one call. Raises `Unavailable`."""
+        wire.check(command)
+        return (await self._lane.record((command,)))[0]
+
+    async def append_many(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
+        """Record commands in order, each with its own verdict, later ones seeing earlier ones."""
+        for command in commands:
+            wire.check(command)
+        verdicts: list[Verdict] = []
+        for start in range(0, len(commands), MAX_COMMANDS_PER_CALL):
+            verdicts += await self._lane.record(commands[start : start + MAX_COMMANDS_PER_CALL])
+        return verdicts
+
+    async def wait_beyond(self, position: int, *, timeout_s: float) -> int:
+        """Return as soon as the log's last position exceeds `position`, else at the time-out; the last position."""
+        return await self._wake.wait_beyond(position, timeout_s=timeout_s)
+
+    async def _position(self) -> int:
+        return (await self.tip()).position

