@@ -1,0 +1,1 @@
+"""The HTTP edge: REST and live streams for dispatchers, gateways and partners."""
