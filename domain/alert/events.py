@@ -12,7 +12,11 @@ from domain.vocabulary import AlertKind, AlertPhase, ClockQuality, MessageStatus
 
 
 class WarningDetails(Frozen):
-    """What a public warning (CAP 1.2) says beyond an alert. Polygons are rings of (lon, lat), WGS 84."""
+    """What a public warning (CAP 1.2) says beyond an alert.
+
+    Polygons are rings of (lon, lat), circles are (lon, lat, radius in metres), WGS 84. `expires_at` may lie before
+    `onset_at`: some services let the message expire before the hazard begins.
+    """
 
     sender: str
     message_type: str
@@ -23,10 +27,12 @@ class WarningDetails(Frozen):
     headline: str | None = Field(default=None, max_length=500)
     instruction: str | None = Field(default=None, max_length=4_000)
     effective_at: AwareDatetime | None = None
+    onset_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     references: tuple[str, ...] = ()
     area_description: str | None = Field(default=None, max_length=2_000)
     polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
+    circles: tuple[tuple[float, float, float], ...] = ()
     geocodes: tuple[str, ...] = ()
 
 
