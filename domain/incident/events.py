@@ -1,7 +1,7 @@
 """Facts about incidents.
 
 Two streams an incident: the *decision stream* (its id), whose version is the ETag, and the *companion stream*
-(`identifiers.companion_of`), which takes folds, notes, evidence and recommendations without a version check, so that
+(`identifiers.companion_of`), which takes folds, reports, notes, evidence and recommendations without a version check, so that
 a busy incident stays decidable. Every companion event carries `incident_id`.
 """
 
@@ -87,13 +87,17 @@ class IncidentClassified(Event):
 
 
 class SeverityRaised(Event):
-    """A folded alert was worse than anything before: always a decision of its own, never hidden by the fold."""
+    """A folded alert or a further report was worse than anything before: never hidden by the fold.
+
+    `alert_position` names the alert by its log position, `report_id` the report: whichever raised it.
+    """
 
     name: ClassVar[str] = "incident.severity_raised"
     from_severity: Severity
     to_severity: Severity
     priority: int = Field(ge=0, le=10)
-    alert_position: int
+    alert_position: int | None = None
+    report_id: UUID | None = None
     explanation: Explanation | None = None
 
 
@@ -282,6 +286,27 @@ class AlertsFolded(Event):
     last_occurred_at: AwareDatetime
 
 
+class ReportAttached(Event):
+    """A person's report is about this incident. Companion stream.
+
+    It copies what the card shows of the report, so that every reporter is there without reading another stream;
+    who called stays sealed in `report.filed`, and only whether there is a caller is said here.
+    """
+
+    name: ClassVar[str] = "incident.report_attached"
+    incident_id: UUID
+    report_id: UUID
+    relation: str = Field(pattern="^(opened|duplicate)$")
+    channel: str = Field(max_length=50)
+    center_id: UUID
+    text: str = Field(max_length=4_000)
+    severity: Severity = Severity.UNKNOWN
+    place: Place = Place()
+    camera_id: UUID | None = None
+    media: tuple[MediaReference, ...] = Field(default=(), max_length=20)
+    has_caller: bool = False
+
+
 class UnitsRecommended(Event):
     """Which units would be sent and why, and what is missing. Companion stream."""
 
@@ -348,6 +373,7 @@ EVENTS: tuple[type[Event], ...] = (
     IncidentClosed,
     IncidentReopened,
     AlertsFolded,
+    ReportAttached,
     UnitsRecommended,
     NoteAdded,
     NoteStruck,

@@ -96,6 +96,10 @@ class Rulebook(Frozen):
     categories: tuple[CategoryRule, ...] = Field(min_length=1)
     alerts: tuple[AlertRule, ...]
     catch_all_center_code: str
+    number_prefix: str = Field(default="CD", pattern=r"^[A-Z][A-Z0-9]{0,5}$")
+    """First part of an incident number people can say: `CD-20240605-0042`."""
+    time_zone: str = Field(default="Asia/Shanghai", max_length=50)
+    """IANA zone of the city's day, which numbers the incidents."""
     catch_all_category: CategoryCodeField
     position_stale_after_s: Seconds = 120
     position_useless_after_s: Seconds = 1_800
