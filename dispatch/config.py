@@ -52,7 +52,7 @@ class Settings(BaseModel):
     )
     data_dir: Path = _setting(
         "DISPATCH_DATA_DIR",
-        "Folder of all that is kept here: embedded servers, secrets, logs. A relative path starts at the working folder.",
+        "Folder of all that is kept here: servers, secrets, logs. A relative path starts at the working folder.",
         Path("var"),
     )
     host: str = _setting(
@@ -159,19 +159,29 @@ class Settings(BaseModel):
     )
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read the environment, then what a running `dispatch up` left in the data folder. Raises `Refused`."""
+    def from_environment(
+        cls,
+        environment: Mapping[str, str] | None = None,
+        *,
+        overrides: Mapping[str, Any] | None = None,
+        attach: bool = True,
+    ) -> Settings:
+        """Read the environment, under what a command line says (`overrides`, by field). Raises `Refused`.
+
+        With `attach`, servers the environment does not name are taken from a running `dispatch up`.
+        """
         environment = os.environ if environment is None else environment
         given: dict[str, Any] = {}
         for name, variable in variables().items():
             if environment.get(variable):
                 given[name] = environment[variable]
+        given.update({name: value for name, value in (overrides or {}).items() if value is not None})
         try:
             settings = cls.model_validate(given)
         except ValidationError as error:
             raise Refused("settings.invalid", _explained(error)) from None
         settings = settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
-        return settings.model_copy(update=settings.found_running())
+        return settings.model_copy(update=settings.found_running()) if attach else settings
 
     def found_running(self) -> dict[str, str]:
         """The servers a running `dispatch up` started here, for what the environment leaves open."""

@@ -38,6 +38,8 @@ START_WAIT_S = 600.0
 POLL_S = 0.05
 OLD_SERVER_PATIENCE_S = 30.0
 """How long an old server may finish its shutdown before it is told to leave at once."""
+HEALTH_TIMEOUT_S = 30.0
+"""A server that needs longer to open a session is stuck; a storm alone does not make it so slow."""
 PORT_ATTEMPTS = 5
 SOCKET_PATH_BYTES_MAX = 107
 LOG_TAIL_LINES = 15
@@ -178,6 +180,19 @@ class EmbeddedPostgres:
             os.close(self._lock)
             self._lock = None
 
+    async def why_unhealthy(self) -> str | None:
+        """None when a session can be opened and asked something within a few seconds, else the reason."""
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S):
+                connection = await self._connect()
+                await connection.close()
+        except asyncpg.TooManyConnectionsError:
+            # Busy is not broken; a restart would throw everybody out.
+            return None
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            return f"{type(error).__name__}: {error}"
+        return None
+
     def _prepare_sockets(self) -> None:
         """A folder of the server's own; what lies in it was left by a server that is gone."""
         identity = unprivileged_identity(self._cluster)
@@ -271,14 +286,17 @@ class EmbeddedPostgres:
         raise Unavailable("embedded.postgres_slow", f"PostgreSQL was not ready within {START_WAIT_S:.0f} s")
 
     async def _make_database(self) -> None:
-        connection = await asyncpg.connect(
-            host="127.0.0.1", port=self.port, user=SUPERUSER, password=self._password, database="postgres"
-        )
+        connection = await self._connect()
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f'CREATE DATABASE "{DATABASE}"')
         finally:
             await connection.close()
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            host="127.0.0.1", port=self.port, user=SUPERUSER, password=self._password, database="postgres"
+        )
 
     def _log_tail(self) -> str:
         lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines()

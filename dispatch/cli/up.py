@@ -1,0 +1,199 @@
+"""`dispatch up`: everything on this machine, from an empty folder to an answering API."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import httpx
+
+from dispatch import bootstrap
+from dispatch.cli.options import json_option, with_settings
+from dispatch.cli.output import note, print_json
+from dispatch.config import RUNNING_FILE, Settings
+from dispatch.embedded.folder import free_port
+from dispatch.embedded.nats import EmbeddedNats
+from dispatch.embedded.postgres import EmbeddedPostgres
+from dispatch.embedded.secrets import write_secret
+from dispatch.embedded.supervisor import Program, Supervisor
+from dispatch.store.migrate import migrate
+from dispatch.telemetry import configure_logging
+from domain.refusals import Unavailable
+
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104  # compared with, not bound to
+"""How to reach a server that listens on every address."""
+READY_WAIT_S = 120.0
+READY_EVERY_S = 0.1
+LOG_TAIL_LINES = 20
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A system that answers."""
+
+    settings: Settings
+    address: str
+    token: str
+
+    @property
+    def curl(self) -> str:
+        """One line that works as it is."""
+        return f"curl -H 'Authorization: Bearer {self.token}' {self.address}/v1/centers"
+
+
+@click.command()
+@with_settings("data_dir", "host", "port", "city", "database_url", "nats_url", "log_level", attach=False)
+@json_option
+def command(settings: Settings, as_json: bool) -> None:
+    """Start PostgreSQL, NATS, the API and the workers, with the sample city; Ctrl-C stops them all."""
+    configure_logging(settings.log_level)
+    asyncio.run(_until_told(settings, as_json=as_json))
+
+
+async def _until_told(settings: Settings, *, as_json: bool) -> None:
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, told.set)
+    starting = asyncio.create_task(_announce_and_wait(settings, as_json=as_json))
+    ending = asyncio.create_task(told.wait())
+    await asyncio.wait([starting, ending], return_when=asyncio.FIRST_COMPLETED)
+    ending.cancel()
+    if not starting.done():
+        note("stopping")
+        starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+
+
+async def _announce_and_wait(settings: Settings, *, as_json: bool) -> None:
+    async with running_system(settings, say=note) as running:
+        if as_json:
+            print_json({"ready": True, "address": running.address, "token": running.token, "curl": running.curl})
+        else:
+            click.echo(f"ready\naddress: {running.address}\ntoken: {running.token}\n{running.curl}")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+@asynccontextmanager
+async def running_system(settings: Settings, *, say: Say) -> AsyncIterator[Running]:
+    """A whole system while the block runs; everything it started is stopped afterwards, in order."""
+    prepare_data_dir(settings.data_dir)
+    supervisor = Supervisor(data_dir=settings.data_dir, disk_free_bytes_min=settings.disk_free_bytes_min)
+    try:
+        yield await _start(supervisor, settings, say)
+    finally:
+        (settings.data_dir / RUNNING_FILE).unlink(missing_ok=True)
+        await supervisor.stop()
+
+
+async def _start(supervisor: Supervisor, settings: Settings, say: Say) -> Running:
+    data_dir = settings.data_dir
+    if settings.database_url is None:
+        say("starting PostgreSQL")
+        postgres = EmbeddedPostgres(data_dir / "postgres")
+        await supervisor.start("postgres", postgres)
+        settings = settings.model_copy(update={"database_url": postgres.dsn})
+    await _prepare_database(settings, say)
+    if settings.nats_url is None:
+        # After the city: who has an account is written there.
+        say("starting NATS")
+        nats = EmbeddedNats(data_dir / "nats", auth_config=await bootstrap.nats_accounts(settings))
+        await supervisor.start("nats", nats)
+        settings = settings.model_copy(update={"nats_url": nats.url})
+    if settings.port == 0:
+        settings = settings.model_copy(update={"port": free_port()})
+    address = f"http://{LOOPBACK.get(settings.host, settings.host)}:{settings.port}"
+    _remember(settings, address)
+    for name in ("serve", "work"):
+        say(f"starting dispatch {name}")
+        await supervisor.start(name, _program(name, settings))
+    await _becomes_ready(address, supervisor, data_dir)
+    return Running(settings, address, bootstrap.new_token(settings))
+
+
+def prepare_data_dir(data_dir: Path) -> None:
+    """Make the folder (0700; as root 0711, since the servers' user passes through to their programs)."""
+    try:
+        data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            "up.no_data_dir", f"cannot make {data_dir}: {error.strerror}; choose a folder with DISPATCH_DATA_DIR"
+        ) from error
+    (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
+
+
+async def _prepare_database(settings: Settings, say: Say) -> None:
+    assert settings.database_url is not None
+    say("migrating")
+    await migrate(settings.database_url)
+    loaded = await bootstrap.load_city_if_empty(settings)
+    say(f"loaded {settings.city}: {loaded} events" if loaded else "the log has a city already")
+
+
+def _program(name: str, settings: Settings) -> Program:
+    return Program(
+        name,
+        [sys.executable, "-m", "dispatch.cli.main", name],
+        {**os.environ, **_import_path(), **settings.environment()},
+        settings.data_dir / "logs" / f"{name}.log",
+    )
+
+
+def _import_path() -> dict[str, str]:
+    """Let a child find this very source tree, however we were started."""
+    root = str(Path(importlib.import_module("dispatch").__path__[0]).parent)
+    before = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": f"{root}{os.pathsep}{before}" if before else root}
+
+
+def _remember(settings: Settings, address: str) -> None:
+    """Tell other commands on this machine where the servers are; it holds a password, so only we may read it."""
+    running = {
+        "database_url": settings.database_url,
+        "nats_url": settings.nats_url,
+        "address": address,
+        "pid": os.getpid(),
+    }
+    write_secret(settings.data_dir / RUNNING_FILE, json.dumps(running))
+
+
+async def _becomes_ready(address: str, supervisor: Supervisor, data_dir: Path) -> None:
+    reason = "no answer"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(READY_WAIT_S), httpx.AsyncClient(timeout=5.0, trust_env=False) as client:
+            while True:
+                try:
+                    answer = await client.get(f"{address}/readyz")
+                except httpx.HTTPError as error:
+                    reason = f"{type(error).__name__}"
+                else:
+                    if answer.is_success:
+                        return
+                    reason = answer.text[:2_000]
+                if supervisor.restarts["serve"] > 2:
+                    reason = "the API leaves again and again"
+                    break
+                await asyncio.sleep(READY_EVERY_S)
+    tail = _tail(data_dir / "logs" / "serve.log") + _tail(data_dir / "logs" / "work.log")
+    raise Unavailable("up.not_ready", f"{address}/readyz: {reason}\n{tail}")
+
+
+def _tail(path: Path) -> str:
+    if not path.exists():
+        return ""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_TAIL_LINES:]
+    return f"--- {path}\n" + "\n".join(lines) + "\n"
