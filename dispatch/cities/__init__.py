@@ -1,0 +1,1 @@
+"""Sample cities: data in folders, turned into commands like anybody else's."""
