@@ -1,0 +1,90 @@
+"""Joining NATS so that nothing can hang and nothing leaks.
+
+A frozen server answers nothing and refuses nothing: a core `publish` into it waits for over a minute without an error.
+So every wait here has a limit, and whoever sees a time-out throws the connection away and joins anew, rather than let
+the client send old messages later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from domain.refusals import Unavailable
+
+CLOSE_WAIT_S = 1.0
+OnError: TypeAlias = Callable[[Exception], Awaitable[None]]
+_log = logging.getLogger(__name__)
+
+
+async def _log_error(error: Exception) -> None:
+    _log.warning("nats: %s", error)
+
+
+async def join(url: str, *, seed: str | None, name: str, timeout_s: float, on_error: OnError = _log_error) -> Client:
+    """A connection that does not reconnect by itself. `seed` None: the URL holds the credentials.
+
+    Raises `Unavailable` (`nats.unreachable`) within `timeout_s`, whatever the server does.
+    """
+    client = Client()
+    try:
+        async with asyncio.timeout(timeout_s):
+            await client.connect(
+                url,
+                name=name,
+                nkeys_seed_str=seed,
+                tls=_tls(url),
+                allow_reconnect=False,
+                max_reconnect_attempts=0,
+                connect_timeout=max(1, round(timeout_s)),
+                error_cb=on_error,
+            )
+    except (NatsError, OSError, TimeoutError) as error:
+        await leave(client)
+        raise Unavailable("nats.unreachable", f"NATS does not take the connection: {error!r}") from error
+    except BaseException:
+        await leave(client)
+        raise
+    return client
+
+
+async def leave(client: Client) -> None:
+    """Close without waiting for a server that may never answer, and without leaving its socket open."""
+    transport = getattr(client, "_transport", None)
+    with contextlib.suppress(NatsError, OSError, TimeoutError):
+        async with asyncio.timeout(CLOSE_WAIT_S):
+            await client.close()
+    writer = getattr(transport, "_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def joined(url: str, *, seed: str | None, name: str, timeout_s: float) -> AsyncIterator[Client]:
+    """`join`, and `leave` at the end."""
+    client = await join(url, seed=seed, name=name, timeout_s=timeout_s)
+    try:
+        yield client
+    finally:
+        await leave(client)
+
+
+def seed_from(credentials_file: Path | None) -> str | None:
+    """The nkey seed in a file of credentials, bare or inside a `.creds` file's seed block."""
+    if credentials_file is None:
+        return None
+    lines = [line.strip() for line in credentials_file.read_text(encoding="utf-8").splitlines()]
+    return next((line for line in lines if line.startswith("SU")), None)
+
+
+def _tls(url: str) -> ssl.SSLContext | None:
+    return ssl.create_default_context() if urlsplit(url).scheme == "tls" else None
