@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.event import Event, Frozen, MediaReference, Place
+from domain.event import Event, Frozen, GeoPoint, MediaReference, Place
 from domain.vocabulary import AlertKind, AlertPhase, ClockQuality, MessageStatus, Severity
 
 
@@ -74,14 +74,39 @@ class AlertRevised(Event):
     content: AlertContent
 
 
+class WaitingAlert(Frozen):
+    """One alert below the threshold, with all that a later decision needs of it: the index is a fold of the log."""
+
+    position: int
+    alert_id: UUID
+    category: str
+    severity: Severity
+    occurred_at: AwareDatetime
+    point: GeoPoint | None = None
+    source: str
+    reason: str
+
+
 class AlertsWaited(Event):
     """Correlation kept these alerts below the threshold: recorded, on no board yet. On the correlator's own journal."""
 
     name: ClassVar[str] = "correlation.alerts_waited"
-    alert_positions: tuple[int, ...]
-    alert_ids: tuple[UUID, ...]
-    reasons: tuple[str, ...]
-    """One reason code an alert, in the same order."""
+    alerts: tuple[WaitingAlert, ...]
+
+
+class JudgedAlert(Frozen):
+    """One alert that correlation leaves alone, and why."""
+
+    position: int
+    alert_id: UUID
+    reason: str
+
+
+class AlertsRecordedOnly(Event):
+    """Correlation left these alerts alone for good: a test, an exercise, the health of a camera. Same journal."""
+
+    name: ClassVar[str] = "correlation.alerts_recorded_only"
+    alerts: tuple[JudgedAlert, ...]
 
 
 class MessageSetAside(Event):
@@ -104,4 +129,11 @@ class MessageRedriven(Event):
     alert_ids: tuple[UUID, ...]
 
 
-EVENTS: tuple[type[Event], ...] = (AlertReceived, AlertRevised, AlertsWaited, MessageSetAside, MessageRedriven)
+EVENTS: tuple[type[Event], ...] = (
+    AlertReceived,
+    AlertRevised,
+    AlertsWaited,
+    AlertsRecordedOnly,
+    MessageSetAside,
+    MessageRedriven,
+)

@@ -18,11 +18,19 @@ from domain.vocabulary import AgencyRole, DismissReason, Disposition, MessageSta
 
 
 class Cause(Frozen):
-    """What opened it: alerts (ids and their log positions, same order) or one report."""
+    """What opened it: alerts (ids and their log positions, same order) or one report.
+
+    For alerts: when the first and the last of them occurred, their source, and the public warnings among them as
+    `sender,identifier`, so that an update or a cancellation finds its incident.
+    """
 
     alert_ids: tuple[UUID, ...] = ()
     alert_positions: tuple[int, ...] = ()
     report_id: UUID | None = None
+    first_occurred_at: AwareDatetime | None = None
+    last_occurred_at: AwareDatetime | None = None
+    source: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class Recipient(Frozen):
@@ -268,12 +276,14 @@ class IncidentReopened(Event):
 
 
 class FoldedAlert(Frozen):
-    """One alert of a fold."""
+    """One alert of a fold. `warning` is `sender,identifier` of a public warning."""
 
     position: int
     alert_id: UUID
     severity: Severity
     reason: str
+    distance_m: float | None = None
+    warning: str | None = None
 
 
 class AlertsFolded(Event):

@@ -24,22 +24,28 @@ class CorrelationRule(Frozen):
     """Alerts of one category within `radius_m` and `window_s` of an incident's last sign of life are about it.
 
     An incident is opened when `min_alerts` alerts have come together; `open_at_severity` or worse opens at once.
+    For `quiet_after_dismissal_s` after a false alarm was dismissed, repeats that are no worse stay with it.
     """
 
     radius_m: float = Field(gt=0, le=50_000)
     window_s: Seconds
     min_alerts: int = Field(default=1, ge=1, le=1_000)
     open_at_severity: Severity = Severity.SEVERE
+    quiet_after_dismissal_s: Seconds = 1_800
 
 
 class ResponseRule(Frozen):
-    """What should be sent: `unit_kinds` in order of preference, all `skills` needed, `units` of them."""
+    """What should be sent: `unit_kinds` in order of preference, all `skills` needed, `units` of them.
+
+    A less preferred kind is taken when it is nearer by `preference_worth_m` a rank.
+    """
 
     agency: str
     unit_kinds: tuple[UnitKind, ...] = Field(min_length=1)
     skills: tuple[str, ...] = ()
     units: int = Field(default=1, ge=1, le=50)
     max_distance_m: float = Field(default=15_000, gt=0)
+    preference_worth_m: float = Field(default=1_000, ge=0)
 
 
 class DeadlineRule(Frozen):
@@ -88,6 +94,13 @@ class AlertRule(Frozen):
     """Used when the message says none."""
 
 
+class WarningRule(Frozen):
+    """A public warning whose event names one of these words (any case) is of this category; the first rule wins."""
+
+    words: tuple[str, ...] = Field(min_length=1)
+    category: CategoryCodeField
+
+
 class Rulebook(Frozen):
     """One version of all rules of a city."""
 
@@ -101,8 +114,13 @@ class Rulebook(Frozen):
     time_zone: str = Field(default="Asia/Shanghai", max_length=50)
     """IANA zone of the city's day, which numbers the incidents."""
     catch_all_category: CategoryCodeField
+    warnings: tuple[WarningRule, ...] = ()
+    territorial_agency: str = "police"
+    """The agency that the centers of the tree belong to: its part is played by the place's own center."""
     position_stale_after_s: Seconds = 120
     position_useless_after_s: Seconds = 1_800
+    stale_drift_m_per_s: float = Field(default=5.0, ge=0, le=100)
+    """How far off a position is taken to be for each second beyond stale."""
     severity_priority: tuple[int, int, int, int, int] = (0, 0, 0, -1, -2)
     """Added to the category's priority by severity (unknown … extreme); the result is kept within 0–10."""
 
@@ -112,7 +130,8 @@ class Rulebook(Frozen):
         if len(known) != len(self.categories):
             msg = "category codes repeat"
             raise ValueError(msg)
-        for code in (self.catch_all_category, *(rule.category for rule in self.alerts)):
+        named = [rule.category for rule in self.alerts] + [rule.category for rule in self.warnings]
+        for code in (self.catch_all_category, *named):
             if code is not None and code not in known:
                 msg = f"unknown category {code}"
                 raise ValueError(msg)
