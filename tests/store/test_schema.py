@@ -1,0 +1,88 @@
+"""Migrations make exactly the schema the program declares, from nothing, once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from dispatch.store import migrate
+from dispatch.store.migrate import pending
+
+LOG_FUNCTIONS = {"append", "append_one", "ensure_partitions", "position_at", "readable", "renew_epoch"}
+
+
+async def test_migrations_equal_the_declared_tables(dsn: str) -> None:
+    database = migrate.engine(dsn)
+
+    def differences(connection: Connection) -> list[object]:
+        options = {
+            "include_schemas": True,
+            "include_name": migrate.is_ours,
+            "compare_type": True,
+            "version_table": migrate.VERSION_TABLE,
+            "target_metadata": migrate.every_metadata(),
+        }
+        context = MigrationContext.configure(connection, opts=options)
+        return list(compare_metadata(context, migrate.every_metadata()))
+
+    async with database.connect() as connection:
+        assert await connection.run_sync(differences) == []
+    await database.dispose()
+
+
+async def test_the_log_has_its_tables_and_functions(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    tables = await connection.fetch("SELECT relname FROM pg_class WHERE relnamespace = 'log'::regnamespace")
+    functions = await connection.fetch("SELECT proname FROM pg_proc WHERE pronamespace = 'log'::regnamespace")
+    await connection.close()
+    assert {"events", "heads", "tip", "idempotency", "marks", "events_readable"} <= {row[0] for row in tables}
+    assert {row[0] for row in functions} >= LOG_FUNCTIONS
+
+
+async def test_everything_of_the_log_belongs_to_a_role_that_cannot_log_in(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    owners = await connection.fetch(
+        """
+        SELECT relowner AS owner FROM pg_class WHERE relnamespace = 'log'::regnamespace
+        UNION SELECT proowner FROM pg_proc WHERE pronamespace = 'log'::regnamespace
+        UNION SELECT nspowner FROM pg_namespace WHERE nspname = 'log'
+        """
+    )
+    roles = await connection.fetch("SELECT rolname, rolcanlogin, rolsuper FROM pg_roles WHERE oid = $1", owners[0][0])
+    await connection.close()
+    assert len(owners) == 1
+    assert [tuple(row) for row in roles] == [("dispatch_owner", False, False)]
+
+
+async def test_a_migrated_database_has_nothing_pending(dsn: str) -> None:
+    assert await pending(dsn) == []
+
+
+async def test_migrating_again_changes_nothing(dsn: str) -> None:
+    await migrate.migrate(dsn)
+    assert await pending(dsn) == []
+
+
+async def test_an_empty_database_is_migrated_once_by_several_at_once(empty_dsn: str) -> None:
+    assert await pending(empty_dsn) == ["0001"]
+    await asyncio.gather(*(migrate.migrate(empty_dsn) for _ in range(3)))
+    assert await pending(empty_dsn) == []
+
+
+async def test_an_owner_who_is_no_superuser_can_migrate(empty_dsn: str) -> None:
+    administrator = await asyncpg.connect(empty_dsn)
+    name = (await administrator.fetchval("SELECT current_database()")).replace("e_", "o_")
+    await administrator.execute(f"CREATE ROLE {name} LOGIN CREATEROLE")
+    await administrator.execute(f"ALTER DATABASE {name.replace('o_', 'e_')} OWNER TO {name}")
+    for role in ("owner", "app", "projector", "auditor"):
+        await administrator.execute(f"GRANT dispatch_{role} TO {name} WITH ADMIN TRUE, SET TRUE")
+    await migrate.migrate(empty_dsn.replace("//admin@", f"//{name}@"))
+    assert await pending(empty_dsn) == []
+    await administrator.execute(f"REASSIGN OWNED BY {name} TO CURRENT_USER")
+    await administrator.execute(f"DROP OWNED BY {name}")
+    await administrator.execute(f"DROP ROLE {name}")
+    await administrator.close()
