@@ -28,6 +28,8 @@ class Projection(Protocol):
     table: Table
     topics: frozenset[str]
     """Event names that matter; the checkpoint passes over all others."""
+    is_append_only: bool
+    """True: each key is touched by one fact only, so no row is read before it is written."""
 
     def keys(self, fact: Fact[Event]) -> Iterable[Key]:
         """The rows this fact touches."""

@@ -1,0 +1,237 @@
+"""What each fact changes on a board row. Rules share one signature, so that a table can hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from domain.assignment import events as assignment
+from domain.event import Event, Fact, Place
+from domain.incident import events as incident
+from domain.ownership import Ownership
+from domain.vocabulary import AssignmentPhase, IncidentPhase
+from projections.projection import Row
+from projections.shown import instant
+
+Change: TypeAlias = dict[str, Any]
+"""Columns to set."""
+
+
+def owned_by(owner: Ownership) -> Change:
+    """Whose it is."""
+    return {"owner_center_id": owner.center_id, "owner_path": list(owner.path)}
+
+
+def placed(place: Place) -> Change:
+    """Where it is."""
+    point = place.point
+    return {
+        "address": place.address,
+        "lon": None if point is None else point.lon,
+        "lat": None if point is None else point.lat,
+    }
+
+
+def _verified(row: Row, event: incident.IncidentVerified, fact: Fact[Event]) -> Change:
+    return {"phase": IncidentPhase.VERIFIED.value} if row["phase"] == IncidentPhase.OPEN else {}
+
+
+def _classified(row: Row, event: incident.IncidentClassified, fact: Fact[Event]) -> Change:
+    return {"category": event.category, "severity": int(event.severity), "priority": event.priority}
+
+
+def _raised(row: Row, event: incident.SeverityRaised, fact: Fact[Event]) -> Change:
+    return {"severity": int(event.to_severity), "priority": event.priority}
+
+
+def _relocated(row: Row, event: incident.IncidentRelocated, fact: Fact[Event]) -> Change:
+    return placed(event.place)
+
+
+def _routed(row: Row, event: incident.IncidentRouted, fact: Fact[Event]) -> Change:
+    """A re-routing keeps the answers of agencies that stay."""
+    answers = {recipient["agency"]: recipient for recipient in row["recipients"]}
+    recipients = [
+        {
+            "agency": recipient.agency,
+            "center_id": str(recipient.center_id),
+            "role": recipient.role.value,
+            "answer": answers.get(recipient.agency, {}).get("answer"),
+            "reference": answers.get(recipient.agency, {}).get("reference"),
+            "reason": answers.get(recipient.agency, {}).get("reason"),
+        }
+        for recipient in event.recipients
+    ]
+    return {"recipients": recipients, "accept_by": event.accept_by, **owned_by(event.owner)}
+
+
+def _accepted(row: Row, event: incident.IncidentAccepted, fact: Fact[Event]) -> Change:
+    return {"phase": IncidentPhase.ACCEPTED.value, "accept_by": None}
+
+
+def _claimed(row: Row, event: incident.IncidentClaimed, fact: Fact[Event]) -> Change:
+    return {"claimed_by": event.operator_id, "claimed_at": fact.envelope.occurred_at}
+
+
+def _released(row: Row, event: incident.ClaimReleased, fact: Fact[Event]) -> Change:
+    return {"claimed_by": None, "claimed_at": None}
+
+
+def _offered(row: Row, event: incident.TransferOffered, fact: Fact[Event]) -> Change:
+    return {
+        "transfer": {
+            "transfer_id": str(event.transfer_id),
+            "from_center_id": str(event.from_center_id),
+            "to_center_id": str(event.to.center_id),
+            "reason": event.reason,
+            "expires_at": instant(event.expires_at),
+        }
+    }
+
+
+def _transferred(row: Row, event: incident.TransferAccepted, fact: Fact[Event]) -> Change:
+    return {"transfer": None, "claimed_by": None, "claimed_at": None, **owned_by(event.owner)}
+
+
+def _not_transferred(row: Row, event: Event, fact: Fact[Event]) -> Change:
+    return {"transfer": None}
+
+
+def _escalated(row: Row, event: incident.IncidentEscalated, fact: Fact[Event]) -> Change:
+    told = {
+        "kind": "escalation",
+        "center_id": str(event.to.center_id),
+        "due_at": None if event.next_due_at is None else instant(event.next_due_at),
+        "deadline": event.deadline,
+        "level": event.level,
+        "assignment_id": None if event.assignment_id is None else str(event.assignment_id),
+        "late_s": event.late_s,
+    }
+    others = [
+        entry for entry in row["inbox"] if entry["kind"] != "escalation" or entry["center_id"] != told["center_id"]
+    ]
+    return {"inbox": [*others, told], "escalation_level": max(row["escalation_level"], event.level)}
+
+
+def _agency_accepted(row: Row, event: incident.AgencyAccepted, fact: Fact[Event]) -> Change:
+    return _answered(row, event.agency, {"answer": "accepted", "reference": event.reference, "reason": None})
+
+
+def _agency_declined(row: Row, event: incident.AgencyDeclined, fact: Fact[Event]) -> Change:
+    return _answered(row, event.agency, {"answer": "declined", "reason": event.reason})
+
+
+def _answered(row: Row, agency: str, answer: Change) -> Change:
+    return {
+        "recipients": [
+            recipient | answer if recipient["agency"] == agency else recipient for recipient in row["recipients"]
+        ]
+    }
+
+
+def _merged(row: Row, event: incident.IncidentMerged, fact: Fact[Event]) -> Change:
+    before = row["phase_before_merge"] if row["phase"] == IncidentPhase.MERGED else row["phase"]
+    return {"merged_into": event.into_incident_id, "phase_before_merge": before} | _end(IncidentPhase.MERGED, fact)
+
+
+def _unmerged(row: Row, event: incident.IncidentUnmerged, fact: Fact[Event]) -> Change:
+    phase = row["phase_before_merge"] or row["phase"]
+    return {"merged_into": None, "phase": phase, "phase_before_merge": None, "ended_at": None}
+
+
+def _absorbed(row: Row, event: incident.IncidentAbsorbed, fact: Fact[Event]) -> Change:
+    return {"absorbed": [*_without(row["absorbed"], event.incident_id), event.incident_id]}
+
+
+def _let_go(row: Row, event: incident.IncidentReleased, fact: Fact[Event]) -> Change:
+    return {"absorbed": _without(row["absorbed"], event.incident_id)}
+
+
+def _without(ids: Sequence[UUID], left_out: UUID) -> list[UUID]:
+    return [one for one in ids if one != left_out]
+
+
+def _resolved(row: Row, event: incident.IncidentResolved, fact: Fact[Event]) -> Change:
+    return {"phase": IncidentPhase.RESOLVED.value, "disposition": event.disposition.value}
+
+
+def _closed(row: Row, event: incident.IncidentClosed, fact: Fact[Event]) -> Change:
+    return _end(IncidentPhase.CLOSED, fact)
+
+
+def _dismissed(row: Row, event: incident.IncidentDismissed, fact: Fact[Event]) -> Change:
+    return {"disposition": event.reason.value} | _end(IncidentPhase.DISMISSED, fact)
+
+
+def _end(phase: IncidentPhase, fact: Fact[Event]) -> Change:
+    return {"phase": phase.value, "ended_at": fact.envelope.occurred_at}
+
+
+def _reopened(row: Row, event: incident.IncidentReopened, fact: Fact[Event]) -> Change:
+    return {"phase": IncidentPhase.OPEN.value, "disposition": None, "ended_at": None, "escalation_level": 0}
+
+
+def _folded(row: Row, event: incident.AlertsFolded, fact: Fact[Event]) -> Change:
+    last = row["last_alert_at"]
+    return {
+        "alert_count": row["alert_count"] + len(event.alerts),
+        "last_alert_at": event.last_occurred_at if last is None else max(last, event.last_occurred_at),
+    }
+
+
+def _made(row: Row, event: assignment.AssignmentMade, fact: Fact[Event]) -> Change:
+    entry = {
+        "unit_id": str(event.unit_id),
+        "call_sign": event.call_sign,
+        "agency": event.agency,
+        "phase": AssignmentPhase.MADE.value,
+        "stacked": event.stacked,
+    }
+    return {"assignments": {**row["assignments"], str(event.assignment_id): entry}}
+
+
+def _moved_to(phase: AssignmentPhase) -> Callable[[Row, Any, Fact[Event]], Change]:
+    def moved(row: Row, event: Any, fact: Fact[Event]) -> Change:
+        key = str(event.assignment_id)
+        entry = row["assignments"].get(key)
+        if entry is None:
+            return {}
+        return {"assignments": {**row["assignments"], key: {**entry, "phase": phase.value}}}
+
+    return moved
+
+
+RULES: Mapping[str, Callable[[Row, Any, Fact[Event]], Change]] = {
+    incident.IncidentVerified.name: _verified,
+    incident.IncidentClassified.name: _classified,
+    incident.SeverityRaised.name: _raised,
+    incident.IncidentRelocated.name: _relocated,
+    incident.IncidentRouted.name: _routed,
+    incident.IncidentAccepted.name: _accepted,
+    incident.IncidentClaimed.name: _claimed,
+    incident.ClaimReleased.name: _released,
+    incident.TransferOffered.name: _offered,
+    incident.TransferAccepted.name: _transferred,
+    incident.TransferDeclined.name: _not_transferred,
+    incident.TransferTimedOut.name: _not_transferred,
+    incident.IncidentEscalated.name: _escalated,
+    incident.AgencyAccepted.name: _agency_accepted,
+    incident.AgencyDeclined.name: _agency_declined,
+    incident.IncidentMerged.name: _merged,
+    incident.IncidentUnmerged.name: _unmerged,
+    incident.IncidentAbsorbed.name: _absorbed,
+    incident.IncidentReleased.name: _let_go,
+    incident.IncidentResolved.name: _resolved,
+    incident.IncidentClosed.name: _closed,
+    incident.IncidentDismissed.name: _dismissed,
+    incident.IncidentReopened.name: _reopened,
+    incident.AlertsFolded.name: _folded,
+    assignment.AssignmentMade.name: _made,
+    assignment.AssignmentAcknowledged.name: _moved_to(AssignmentPhase.ACKNOWLEDGED),
+    assignment.AssignmentDeclined.name: _moved_to(AssignmentPhase.DECLINED),
+    assignment.UnitEnRoute.name: _moved_to(AssignmentPhase.EN_ROUTE),
+    assignment.UnitOnScene.name: _moved_to(AssignmentPhase.ON_SCENE),
+    assignment.AssignmentCleared.name: _moved_to(AssignmentPhase.CLEARED),
+    assignment.AssignmentCancelled.name: _moved_to(AssignmentPhase.CANCELLED),
+}

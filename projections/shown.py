@@ -1,0 +1,30 @@
+"""Rows as JSON shows them: the same for a live screen, a change on a stream and a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+
+def instant(value: datetime) -> str:
+    """ISO 8601 in UTC."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def shown(value: Any) -> Any:
+    """Plain JSON: ids and instants as text, at any depth."""
+    match value:
+        case None | bool() | str() | int() | float():
+            return value
+        case UUID():
+            return str(value)
+        case datetime():
+            return instant(value)
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): shown(item) for key, item in value.items()}
+        case _:
+            return [shown(item) for item in value]
