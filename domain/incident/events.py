@@ -1,8 +1,8 @@
 """Facts about incidents.
 
 Two streams an incident: the *decision stream* (its id), whose version is the ETag, and the *companion stream*
-(`identifiers.companion_of`), which takes folds, reports, notes, evidence and recommendations without a version check, so that
-a busy incident stays decidable. Every companion event carries `incident_id`.
+(`identifiers.companion_of`), which takes folds, reports, notes, evidence and recommendations without a version check,
+so that a busy incident stays decidable. Every companion event carries `incident_id`.
 """
 
 from __future__ import annotations
