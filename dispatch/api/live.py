@@ -1,0 +1,362 @@
+"""Live boards: `read.board_changes`, tailed once a process, each row encoded once, fanned out by center and agency.
+
+The problem: a thousand screens that each poll their board, or that each get every row encoded for them, cost more than
+all the work they show. So one task reads the change rows in page order and writes each as the bytes of a server-sent
+event; who gets it is a lookup by center id or agency code.
+
+The rule kept: a client's `id` is a page's last position and is sent after the page's rows, so a client that comes back
+with it has seen that page whole and misses nothing of the next. A row is an upsert for whoever sees the incident after
+the page, a removal for whoever saw it before and no longer does. A client too slow for its queue is told `resync` and
+let go: memory for the slow would be taken from the quick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import logging
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from dispatch.api.database import Database, Row
+from dispatch.api.problem import Problem
+from dispatch.ports import EventLog
+from dispatch.telemetry import counter, gauge
+from domain.refusals import Unavailable
+
+log = logging.getLogger(__name__)
+
+PING_S = 10.0
+"""Below the promised 15 s; proxies cut what is silent for 30 to 60 s."""
+QUEUE_BYTES_MAX = 4_194_304
+QUEUE_PAGES_MAX = 512
+CHANGES_PER_READ = 2_000
+RESUME_CHANGES_MAX = 10_000
+"""A client that missed more is quicker with a fresh snapshot."""
+IDLE_WAIT_S = 2.0
+BEHIND_POLL_S = 0.01
+"""How soon the checkpoint is looked at again while the log is ahead of it."""
+FAILED_WAIT_S = 1.0
+
+CLIENTS = gauge("live_clients", "Live streams that are open.")
+RESYNCS = counter("live_resyncs_total", "Clients let go because they were too slow.")
+
+CHECKPOINT = "SELECT position, changes_since FROM read.checkpoints WHERE name = 'board' AND state <> 'building'"
+CHANGES = """
+SELECT page_position, incident_id, row::text AS row, row->>'category' AS category,
+       centers_before, centers_after, agencies_before, agencies_after, categories
+FROM read.board_changes
+WHERE page_position > $1 AND page_position <= $2
+ORDER BY page_position, incident_id
+LIMIT $3
+"""
+
+Side = Literal["center", "agency"]
+Key = tuple[Side, UUID | str]
+
+
+def event(name: str, data: str, *, position: int | None = None) -> bytes:
+    """One server-sent event. `data` is one line of JSON."""
+    identifier = f"id: {position}\n" if position is not None else ""
+    return f"event: {name}\n{identifier}data: {data}\n\n".encode()
+
+
+def page_end(position: int) -> bytes:
+    """The event that lets a client resume from here."""
+    return event("page", json.dumps({"position": position}), position=position)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row of the change feed, encoded."""
+
+    page_position: int
+    category: str | None
+    categories: frozenset[str]
+    before: frozenset[Key]
+    after: frozenset[Key]
+    upsert: bytes
+    removal: bytes
+
+    @classmethod
+    def of(cls, row: Row) -> Change:
+        """From a row of `read.board_changes`."""
+        shown = row["row"]
+        return cls(
+            page_position=int(row["page_position"]),
+            category=row["category"],
+            categories=frozenset(row["categories"]),
+            before=_keys(row["centers_before"], row["agencies_before"]),
+            after=_keys(row["centers_after"], row["agencies_after"]) if shown is not None else frozenset(),
+            upsert=event("upsert", shown) if shown is not None else b"",
+            removal=event("removal", json.dumps({"incident_id": str(row["incident_id"])})),
+        )
+
+    def for_key(self, key: Key, categories: frozenset[str] | None) -> bytes:
+        """What a client of this center or agency is told; nothing if it never saw the incident."""
+        if key in self.after and (categories is None or self.category in categories):
+            return self.upsert
+        if key in self.before and (categories is None or not self.categories.isdisjoint(categories)):
+            return self.removal
+        return b""
+
+
+def _keys(centers: Iterable[UUID], agencies: Iterable[str]) -> frozenset[Key]:
+    return frozenset([*(("center", center) for center in centers), *(("agency", agency) for agency in agencies)])
+
+
+@dataclass(eq=False, slots=True)
+class Subscriber:
+    """One open stream, with a bounded queue."""
+
+    key: Key
+    categories: frozenset[str] | None
+    pages: list[tuple[int, bytes]] = field(default_factory=list)
+    bytes_waiting: int = 0
+    overflowed: bool = False
+    closed: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def offer(self, position: int, chunk: bytes) -> None:
+        """Queue one page's events, or mark the client as too slow."""
+        if self.overflowed:
+            return
+        if self.bytes_waiting + len(chunk) > QUEUE_BYTES_MAX or len(self.pages) >= QUEUE_PAGES_MAX:
+            self.overflowed = True
+            self.pages.clear()
+            RESYNCS.inc()
+        else:
+            self.pages.append((position, chunk))
+            self.bytes_waiting += len(chunk)
+        self.wake.set()
+
+    def take(self) -> list[tuple[int, bytes]]:
+        """All that waits."""
+        taken, self.pages, self.bytes_waiting = self.pages, [], 0
+        self.wake.clear()
+        return taken
+
+    def close(self) -> None:
+        """End the stream after what is queued."""
+        self.closed = True
+        self.wake.set()
+
+
+class Hub:
+    """The process's one tail of the change feed."""
+
+    def __init__(self, database: Database, source: EventLog, *, clients_max: int) -> None:
+        self._database = database
+        self._log = source
+        self._clients_max = clients_max
+        self._subscribers: dict[Key, set[Subscriber]] = defaultdict(set)
+        self._count = 0
+        self._task: asyncio.Task[None] | None = None
+        self.position = 0
+
+    def start(self) -> None:
+        """Begin tailing. Needs a running loop."""
+        self._task = asyncio.create_task(self._tail(), name="board-tail")
+
+    def close_streams(self) -> None:
+        """End every stream, so that the server can stop without waiting for clients that never leave."""
+        self._clients_max = 0
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                subscriber.close()
+
+    async def close(self) -> None:
+        """Stop tailing and end every stream."""
+        self.close_streams()
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def subscribe(self, key: Key, categories: frozenset[str] | None) -> Subscriber:
+        """Take a place. Raises `Problem` too_many_streams."""
+        if self._count >= self._clients_max:
+            raise Problem(
+                "too_many_streams",
+                f"This process serves {self._clients_max} live streams and all are taken. Try again in 5 s.",
+                headers={"Retry-After": "5"},
+            )
+        subscriber = Subscriber(key, categories)
+        self._subscribers[key].add(subscriber)
+        self._count += 1
+        CLIENTS.set(self._count)
+        return subscriber
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Give the place back."""
+        found = self._subscribers.get(subscriber.key, set())
+        if subscriber in found:
+            found.discard(subscriber)
+            self._count -= 1
+            CLIENTS.set(self._count)
+            if not found:
+                self._subscribers.pop(subscriber.key, None)
+
+    async def _tail(self) -> None:
+        started = False
+        while True:
+            try:
+                if not started:
+                    self.position = (await self.checkpoint())[0]
+                    started = True
+                await self._step()
+            except (Unavailable, OSError):
+                log.warning("the change feed cannot be read; trying again", extra={"position": self.position})
+                await asyncio.sleep(FAILED_WAIT_S)
+
+    async def _step(self) -> None:
+        reached, _ = await self.checkpoint()
+        if reached < self.position:
+            # Rows were switched or the log was restored: what clients hold is of another world.
+            self._resync_all()
+            self.position = reached
+        if reached > self.position:
+            await self._publish(reached)
+        elif (await self._log.tip()).position > reached:
+            await asyncio.sleep(BEHIND_POLL_S)
+        else:
+            await self._log.wait_beyond(reached, timeout_s=IDLE_WAIT_S)
+
+    async def checkpoint(self) -> tuple[int, int]:
+        """The board's position, and the position since which changes are kept."""
+        row = await self._database.row(CHECKPOINT)
+        return (int(row["position"]), int(row["changes_since"])) if row is not None else (0, 0)
+
+    async def changes(self, after: int, upto: int, *, limit: int = CHANGES_PER_READ) -> list[Change]:
+        """Change rows of whole pages after one position up to another, at most about `limit`."""
+        rows = await self._database.rows(CHANGES, after, upto, limit)
+        if len(rows) == limit:
+            # The last page may be cut: take it whole.
+            last = int(rows[-1]["page_position"])
+            rows = [row for row in rows if int(row["page_position"]) < last]
+            rows += await self._database.rows(CHANGES, last - 1, last, 1_000_000)
+        return [Change.of(row) for row in rows]
+
+    async def _publish(self, upto: int) -> None:
+        while self.position < upto:
+            changes = await self.changes(self.position, upto)
+            reached = changes[-1].page_position if len(changes) >= CHANGES_PER_READ else upto
+            pages: dict[int, list[Change]] = defaultdict(list)
+            for change in changes:
+                pages[change.page_position].append(change)
+            for position, page in pages.items():
+                self._fan_out(position, page)
+            self.position = reached
+
+    def _fan_out(self, position: int, page: list[Change]) -> None:
+        told: dict[Subscriber, list[bytes]] = defaultdict(list)
+        for change in page:
+            for key in change.before | change.after:
+                for subscriber in self._subscribers.get(key, ()):
+                    chunk = change.for_key(key, subscriber.categories)
+                    if chunk:
+                        told[subscriber].append(chunk)
+        for subscriber, chunks in told.items():
+            subscriber.offer(position, b"".join([*chunks, page_end(position)]))
+
+    def _resync_all(self) -> None:
+        for subscribers in self._subscribers.values():
+            for subscriber in subscribers:
+                subscriber.overflowed = True
+                subscriber.wake.set()
+
+
+Snapshot = Callable[[Key, frozenset[str] | None], Awaitable[tuple[int, list[Mapping[str, Any]]]]]
+"""The board of a center or agency now, and the position it holds."""
+
+
+class LiveResponse(StreamingResponse):
+    """An open stream; the place is given back even if the client left before the first byte."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, hub: Hub, subscriber: Subscriber, after: int | None, snapshot: Snapshot) -> None:
+        super().__init__(
+            stream(hub, subscriber, after, snapshot),
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+        self._leave = functools.partial(hub.unsubscribe, subscriber)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve until either side ends it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()
+
+
+async def stream(hub: Hub, subscriber: Subscriber, after: int | None, snapshot: Snapshot) -> AsyncIterator[bytes]:
+    """The events of one client, from a snapshot or from where it was, until it leaves or is too slow."""
+    try:
+        yield b"retry: 2000\n\n"
+        position = 0
+        async for reached, chunk in _beginning(hub, subscriber, after, snapshot):
+            yield chunk
+            position = reached
+        async for chunk in _following(hub, subscriber, position):
+            yield chunk
+    finally:
+        hub.unsubscribe(subscriber)
+
+
+async def _beginning(
+    hub: Hub, subscriber: Subscriber, after: int | None, snapshot: Snapshot
+) -> AsyncIterator[tuple[int, bytes]]:
+    reached, since = await hub.checkpoint()
+    if after is not None:
+        reason = _cannot_resume(after, reached, since)
+        changes = [] if reason else await hub.changes(after, reached, limit=RESUME_CHANGES_MAX + 1)
+        if not reason and len(changes) > RESUME_CHANGES_MAX:
+            reason = "too much has changed since"
+        if not reason:
+            told = [change.for_key(subscriber.key, subscriber.categories) for change in changes]
+            yield reached, b"".join([*filter(None, told), page_end(reached)])
+            return
+        yield after, event("reset", json.dumps({"reason": reason, "after": after, "position": reached}))
+    position, rows = await snapshot(subscriber.key, subscriber.categories)
+    parts = [event("snapshot", json.dumps({"position": position, "incidents": len(rows)}))]
+    parts += [event("upsert", json.dumps(row, ensure_ascii=False, separators=(",", ":"))) for row in rows]
+    yield position, b"".join([*parts, page_end(position)])
+
+
+def _cannot_resume(after: int, reached: int, since: int) -> str | None:
+    if after > reached:
+        return "the position is ahead of this log"
+    return "changes of that age are no longer kept" if after < since else None
+
+
+async def _following(hub: Hub, subscriber: Subscriber, position: int) -> AsyncIterator[bytes]:
+    told = position
+    while True:
+        try:
+            async with asyncio.timeout(PING_S):
+                await subscriber.wake.wait()
+        except TimeoutError:
+            # The ping also moves the id, so that a quiet client does not fall out of what is kept.
+            current = hub.position if not subscriber.pages else told
+            yield b": ping\n\n" + (page_end(current) if current > told else b"")
+            told = max(told, current)
+            continue
+        if subscriber.overflowed:
+            yield event("resync", json.dumps({"reason": "you were too slow for the changes", "position": told}))
+            return
+        for page_position, chunk in subscriber.take():
+            if page_position > told:
+                yield chunk
+                told = page_position
+        if subscriber.closed:
+            yield event("bye", json.dumps({"reason": "the server is stopping", "position": told}))
+            return
