@@ -34,6 +34,8 @@ class WarningDetails(Frozen):
     polygons: tuple[tuple[tuple[float, float], ...], ...] = ()
     circles: tuple[tuple[float, float, float], ...] = ()
     geocodes: tuple[str, ...] = ()
+    unreadable_areas: int = 0
+    """Polygons and circles that were said and could not be read."""
 
 
 class AlertContent(Frozen):

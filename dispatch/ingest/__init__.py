@@ -1,0 +1,1 @@
+"""Where machines speak: adapters understand a message, the intake records or keeps it, gateways come by NATS."""
