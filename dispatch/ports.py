@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
+from domain.event import GeoPoint
+
 MAX_COMMANDS_PER_CALL = 500
 """Commands in one lane call (one autocommit statement)."""
 MAX_EVENTS_PER_COMMAND = 2_000
@@ -211,6 +213,23 @@ class Ids(Protocol):
 
     def new(self) -> UUID:
         """A new id."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPosition:
+    """Where a unit was last believed to be. Positions stay out of the log; a decision copies them with their age."""
+
+    unit_id: UUID
+    point: GeoPoint
+    reported_at: datetime
+    source: str
+
+
+class UnitPositions(Protocol):
+    """Last known positions of units."""
+
+    async def get(self, unit_ids: Sequence[UUID]) -> dict[UUID, UnitPosition]:
+        """The positions of those units that have one."""
 
 
 class Sealer(Protocol):

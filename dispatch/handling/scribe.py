@@ -245,6 +245,12 @@ class Scribe:
         return Outcome(found.position, json.loads(found.answer), repeated=True, changed=False)
 
 
+def check_version(loaded: Loaded[S], request: Request) -> None:
+    """Raise `Conflict` if the caller decided on another version than the one just loaded."""
+    if request.expected_version is not None and request.expected_version != loaded.version:
+        raise stale(loaded.stream_id, request.expected_version, loaded.version)
+
+
 def stale(stream_id: UUID, expected: int, actual: int) -> Conflict:
     """Somebody was first on this stream."""
     return Conflict(
@@ -272,7 +278,7 @@ def outcome_of(verdict: Verdict, command: AppendCommand, answer: Mapping[str, An
                 for stream in command.streams
                 if stream.expected_version is not None
             }
-            return Outcome(verdict.last_position, answer, versions)
+            return Outcome(verdict.last_position, answer, versions, changed=bool(command.streams))
         case Repeated():
             return Outcome(verdict.position, json.loads(verdict.answer), repeated=True, changed=False)
         case KeyReused():
