@@ -9,12 +9,13 @@ from domain.event import Event, Fact
 from domain.incident import events as incident
 from domain.report import events as report
 
-COMPANIONS: tuple[type[Event], ...] = (
-    incident.AlertsFolded,
-    incident.UnitsRecommended,
-    incident.NoteAdded,
-    incident.NoteStruck,
-    incident.EvidenceAttached,
+_PAIRED: tuple[type[Event], ...] = (incident.IncidentAbsorbed, incident.IncidentReleased)
+"""On the head's own stream; their `incident_id` is the *other* incident."""
+
+COMPANIONS: tuple[type[Event], ...] = tuple(
+    event
+    for event in incident.EVENTS
+    if "incident_id" in event.model_fields and event is not incident.NumberAllocated and event not in _PAIRED
 )
 """On the companion stream; each carries `incident_id`."""
 
@@ -22,9 +23,9 @@ ASSIGNMENTS: tuple[type[Event], ...] = tuple(e for e in assignment.EVENTS if e.n
 """On the unit's stream; each carries `incident_id`."""
 
 DECISIONS: tuple[type[Event], ...] = tuple(
-    e for e in incident.EVENTS if e not in COMPANIONS and e is not incident.NumberAllocated
+    event for event in incident.EVENTS if event not in COMPANIONS and event is not incident.NumberAllocated
 )
-"""On the incident's own stream. `incident_id` in `incident.absorbed` and `incident.released` is the *other* one."""
+"""On the incident's own stream."""
 
 LINKS: tuple[type[Event], ...] = (report.ReportLinked,)
 """On a report's stream, with the incident it is about."""

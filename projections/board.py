@@ -129,7 +129,7 @@ def _opened(event: incident.IncidentOpened, fact: Fact[Event]) -> Row:
         "headline": event.headline,
         "camera_id": event.camera_id,
         "alert_count": len(event.cause.alert_ids),
-        "last_alert_at": at if event.cause.alert_ids else None,
+        "last_alert_at": (event.cause.last_occurred_at or at) if event.cause.alert_ids else None,
         "assignments": {},
         "accept_by": None,
         "transfer": None,

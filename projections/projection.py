@@ -29,7 +29,7 @@ class Projection(Protocol):
     topics: frozenset[str]
     """Event names that matter; the checkpoint passes over all others."""
     is_append_only: bool
-    """True: each key is touched by one fact only, so no row is read before it is written."""
+    """True: a row never changes once it is there (`apply` gives back the row it is given), so none is read first."""
 
     def keys(self, fact: Fact[Event]) -> Iterable[Key]:
         """The rows this fact touches."""

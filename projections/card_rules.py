@@ -1,0 +1,285 @@
+"""What each fact adds to an incident's card. Rules share one signature, so that a table can hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from domain.assignment import events as assignment
+from domain.event import Event, Explanation, Fact, Place
+from domain.incident import events as incident
+from domain.vocabulary import AssignmentPhase
+from projections.shown import instant, shown
+
+Document: TypeAlias = Mapping[str, Any]
+Change: TypeAlias = dict[str, Any]
+Rule: TypeAlias = Callable[[Document, Any, Fact[Event]], Change]
+
+CANDIDATES_MAX = 20
+"""Candidates of a decision shown on the card; the timeline has all of them."""
+
+
+def stamp(fact: Fact[Event]) -> dict[str, Any]:
+    """Where, when and by whom."""
+    actor = fact.envelope.actor
+    return {
+        "position": fact.position,
+        "at": instant(fact.envelope.occurred_at),
+        "recorded_at": instant(fact.recorded_at),
+        "by": {
+            "kind": actor.kind.value,
+            "id": actor.id,
+            "center_id": None if actor.center_id is None else str(actor.center_id),
+            "agency": actor.agency,
+        },
+    }
+
+
+def _text(value: UUID | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _added(document: Document, name: str, entry: Mapping[str, Any]) -> Change:
+    return {name: [*document[name], dict(entry)]}
+
+
+def _changed(document: Document, name: str, key: str, value: object, change: Mapping[str, Any]) -> Change:
+    """Change the entries of a list whose `key` is `value`."""
+    return {name: [{**entry, **change} if entry[key] == str(value) else entry for entry in document[name]]}
+
+
+def _decided(document: Document, explanation: Explanation | None, fact: Fact[Event]) -> Change:
+    """An automatic decision, with the rule version, the inputs and the reasons it gave."""
+    if explanation is None:
+        return {}
+    plain = explanation.model_dump(mode="json", exclude_none=True)
+    return _added(
+        document,
+        "decisions",
+        {
+            "event": fact.event.name,
+            **stamp(fact),
+            "rule_version": fact.envelope.rule_version,
+            "policy": explanation.policy,
+            "reasons": plain["reasons"],
+            "input_positions": plain["input_positions"],
+            "candidates": plain["candidates"][:CANDIDATES_MAX],
+            "candidate_count": len(explanation.candidates),
+        },
+    )
+
+
+def _place(document: Document, place: Place, fact: Fact[Event]) -> Change:
+    return {"places": [*document["places"], {**stamp(fact), "place": place.model_dump(mode="json")}]}
+
+
+def _opened(document: Document, event: incident.IncidentOpened, fact: Fact[Event]) -> Change:
+    return {
+        "cause": event.cause.model_dump(mode="json"),
+        **_place(document, event.place, fact),
+        **_decided(document, event.explanation, fact),
+    }
+
+
+def _relocated(document: Document, event: incident.IncidentRelocated, fact: Fact[Event]) -> Change:
+    return _place(document, event.place, fact)
+
+
+def _explained(document: Document, event: incident.IncidentRouted, fact: Fact[Event]) -> Change:
+    return _decided(document, event.explanation, fact)
+
+
+def _raised(document: Document, event: incident.SeverityRaised, fact: Fact[Event]) -> Change:
+    return _decided(document, event.explanation, fact)
+
+
+def _escalated(document: Document, event: incident.IncidentEscalated, fact: Fact[Event]) -> Change:
+    entry = {
+        **stamp(fact),
+        "level": event.level,
+        "deadline": event.deadline,
+        "to_center_id": str(event.to.center_id),
+        "assignment_id": _text(event.assignment_id),
+        "due_at": instant(event.due_at),
+        "late_s": event.late_s,
+    }
+    return _added(document, "escalations", entry) | _decided(document, event.explanation, fact)
+
+
+def _recommended(document: Document, event: incident.UnitsRecommended, fact: Fact[Event]) -> Change:
+    plain = event.model_dump(mode="json", exclude_none=True)
+    latest = {
+        **stamp(fact),
+        "rule_version": fact.envelope.rule_version,
+        "unit_ids": plain["unit_ids"],
+        "shortfalls": plain["shortfalls"],
+        "candidates": plain["candidates"][:CANDIDATES_MAX],
+    }
+    return {"recommendation": latest} | _decided(document, event.explanation, fact)
+
+
+def _reported(document: Document, event: incident.ReportAttached, fact: Fact[Event]) -> Change:
+    return _added(document, "reports", stamp(fact) | event.model_dump(mode="json", exclude={"incident_id"}))
+
+
+def _claimed(document: Document, event: incident.IncidentClaimed, fact: Fact[Event]) -> Change:
+    entry = {**stamp(fact), "operator_id": str(event.operator_id), "released_at": None}
+    return {"claims": [*_claims_ended(document, fact), entry]}
+
+
+def _unclaimed(document: Document, event: incident.ClaimReleased, fact: Fact[Event]) -> Change:
+    return {"claims": _claims_ended(document, fact)}
+
+
+def _claims_ended(document: Document, fact: Fact[Event]) -> list[Any]:
+    at = instant(fact.envelope.occurred_at)
+    return [{**claim, "released_at": claim["released_at"] or at} for claim in document["claims"]]
+
+
+def _offered(document: Document, event: incident.TransferOffered, fact: Fact[Event]) -> Change:
+    entry = {
+        **stamp(fact),
+        "transfer_id": str(event.transfer_id),
+        "from_center_id": str(event.from_center_id),
+        "to_center_id": str(event.to.center_id),
+        "reason": event.reason,
+        "expires_at": instant(event.expires_at),
+        "outcome": "offered",
+        "answer": None,
+    }
+    return _added(document, "transfers", entry)
+
+
+def _transfer_ended(outcome: str) -> Rule:
+    def ended(document: Document, event: Any, fact: Fact[Event]) -> Change:
+        answer = {**stamp(fact), "reason": getattr(event, "reason", None), "late_s": getattr(event, "late_s", None)}
+        change = {"outcome": outcome, "answer": answer}
+        return _changed(document, "transfers", "transfer_id", event.transfer_id, change)
+
+    return ended
+
+
+def _agency_answered(document: Document, event: Any, fact: Fact[Event]) -> Change:
+    accepted = isinstance(event, incident.AgencyAccepted)
+    entry = {
+        **stamp(fact),
+        "agency": event.agency,
+        "answer": "accepted" if accepted else "declined",
+        "reference": event.reference if accepted else None,
+        "reason": None if accepted else event.reason,
+    }
+    return _added(document, "answers", entry)
+
+
+def _outcome(document: Document, event: Event, fact: Fact[Event]) -> Change:
+    """Verified, classified, dismissed, accepted, resolved, closed, reopened: what people decided, in order."""
+    values = event.model_dump(mode="json", exclude_none=True)
+    return _added(document, "outcomes", {**stamp(fact), "event": event.name, "values": values})
+
+
+def _merge(direction: str, other: str) -> Rule:
+    def merged(document: Document, event: Any, fact: Fact[Event]) -> Change:
+        entry = {
+            **stamp(fact),
+            "merge_id": str(event.merge_id),
+            "direction": direction,
+            "incident_id": str(getattr(event, other)),
+            "undone": None,
+        }
+        return _added(document, "merges", entry)
+
+    return merged
+
+
+def _unmerged(document: Document, event: Any, fact: Fact[Event]) -> Change:
+    return _changed(document, "merges", "merge_id", event.merge_id, {"undone": stamp(fact)})
+
+
+def _noted(document: Document, event: incident.NoteAdded, fact: Fact[Event]) -> Change:
+    return _added(document, "notes", {**stamp(fact), "note_id": str(event.note_id), "text": event.text, "struck": None})
+
+
+def _struck(document: Document, event: incident.NoteStruck, fact: Fact[Event]) -> Change:
+    return _changed(document, "notes", "note_id", event.note_id, {"struck": {**stamp(fact), "reason": event.reason}})
+
+
+def _evidence(document: Document, event: incident.EvidenceAttached, fact: Fact[Event]) -> Change:
+    plain = event.model_dump(mode="json", exclude={"incident_id"})
+    return _added(document, "evidence", stamp(fact) | plain)
+
+
+def _made(document: Document, event: assignment.AssignmentMade, fact: Fact[Event]) -> Change:
+    entry = {
+        **stamp(fact),
+        "assignment_id": str(event.assignment_id),
+        "unit_id": str(event.unit_id),
+        "call_sign": event.call_sign,
+        "agency": event.agency,
+        "phase": AssignmentPhase.MADE.value,
+        "stacked": event.stacked,
+        "recommended": event.recommended,
+        "unit_position": shown(event.position.model_dump()) if event.position is not None else None,
+        "unit_position_age_s": event.position_age_s,
+        "acknowledge_by": None if event.acknowledge_by is None else instant(event.acknowledge_by),
+        "steps": [{"phase": AssignmentPhase.MADE.value, **stamp(fact)}],
+        "reason": None,
+        "outcome": None,
+    }
+    return _added(document, "assignments", entry)
+
+
+def _moved_to(phase: AssignmentPhase) -> Rule:
+    def moved(document: Document, event: Any, fact: Fact[Event]) -> Change:
+        step = {"phase": phase.value, **stamp(fact)}
+        said = {name: getattr(event, name) for name in ("reason", "outcome") if getattr(event, name, None) is not None}
+        return {
+            "assignments": [
+                {**entry, "phase": phase.value, "steps": [*entry["steps"], step], **said}
+                if entry["assignment_id"] == str(event.assignment_id)
+                else entry
+                for entry in document["assignments"]
+            ]
+        }
+
+    return moved
+
+
+RULES: Mapping[str, Rule] = {
+    incident.IncidentOpened.name: _opened,
+    incident.IncidentVerified.name: _outcome,
+    incident.IncidentClassified.name: _outcome,
+    incident.IncidentDismissed.name: _outcome,
+    incident.IncidentAccepted.name: _outcome,
+    incident.IncidentResolved.name: _outcome,
+    incident.IncidentClosed.name: _outcome,
+    incident.IncidentReopened.name: _outcome,
+    incident.SeverityRaised.name: _raised,
+    incident.IncidentRelocated.name: _relocated,
+    incident.IncidentRouted.name: _explained,
+    incident.IncidentClaimed.name: _claimed,
+    incident.ClaimReleased.name: _unclaimed,
+    incident.TransferOffered.name: _offered,
+    incident.TransferAccepted.name: _transfer_ended("accepted"),
+    incident.TransferDeclined.name: _transfer_ended("declined"),
+    incident.TransferTimedOut.name: _transfer_ended("timed_out"),
+    incident.IncidentEscalated.name: _escalated,
+    incident.AgencyAccepted.name: _agency_answered,
+    incident.AgencyDeclined.name: _agency_answered,
+    incident.IncidentMerged.name: _merge("into", "into_incident_id"),
+    incident.IncidentAbsorbed.name: _merge("absorbed", "incident_id"),
+    incident.IncidentUnmerged.name: _unmerged,
+    incident.IncidentReleased.name: _unmerged,
+    incident.ReportAttached.name: _reported,
+    incident.UnitsRecommended.name: _recommended,
+    incident.NoteAdded.name: _noted,
+    incident.NoteStruck.name: _struck,
+    incident.EvidenceAttached.name: _evidence,
+    assignment.AssignmentMade.name: _made,
+    assignment.AssignmentAcknowledged.name: _moved_to(AssignmentPhase.ACKNOWLEDGED),
+    assignment.AssignmentDeclined.name: _moved_to(AssignmentPhase.DECLINED),
+    assignment.UnitEnRoute.name: _moved_to(AssignmentPhase.EN_ROUTE),
+    assignment.UnitOnScene.name: _moved_to(AssignmentPhase.ON_SCENE),
+    assignment.AssignmentCleared.name: _moved_to(AssignmentPhase.CLEARED),
+    assignment.AssignmentCancelled.name: _moved_to(AssignmentPhase.CANCELLED),
+}

@@ -1,0 +1,99 @@
+"""The incident's card: everything about one incident but its folded alerts and its timeline, as one document.
+
+Folded alerts are rows of their own (`projections.incident_alerts`): a flood night adds thousands to one incident, and
+rewriting its document for each page of them would cost the square of their number. Lists in the document are bounded
+by `LIST_MAX`; what was dropped is counted in `omitted` and stands in the timeline for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from domain.event import Event, Fact
+from domain.incident import events as incident
+from projections import tables
+from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, names
+from projections.board import item
+from projections.card_rules import RULES
+from projections.projection import Key, Projection, Row
+
+LIST_MAX = 500
+"""Entries of one list in a document; the newest stay."""
+
+LISTS = (
+    "reports",
+    "decisions",
+    "assignments",
+    "notes",
+    "evidence",
+    "merges",
+    "transfers",
+    "escalations",
+    "claims",
+    "answers",
+    "outcomes",
+)
+
+
+class IncidentCards(Projection):
+    """One document an incident."""
+
+    name = "incident_cards"
+    version = 1
+    table = tables.incident_cards
+    topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS) - {incident.AlertsFolded.name}
+    is_append_only = False
+
+    def keys(self, fact: Fact[Event]) -> Sequence[Key]:
+        """The incident."""
+        return incident_key(fact)
+
+    def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
+        """The document after the fact."""
+        event = fact.event
+        if row is None:
+            if not isinstance(event, incident.IncidentOpened):
+                return None
+            row = {"incident_id": fact.stream_id, "document": empty(), "updated_position": fact.position}
+        rule = RULES.get(event.name)
+        if rule is None:
+            return {**row, "updated_position": fact.position}
+        document = _bounded({**row["document"], **rule(row["document"], event, fact)})
+        return {**row, "document": document, "updated_position": fact.position}
+
+
+def empty() -> dict[str, Any]:
+    """A document nothing was said in."""
+    return {"cause": None, "places": [], "recommendation": None, "omitted": {}, **{name: [] for name in LISTS}}
+
+
+def card(board_row: Row, card_row: Row | None, alerts: Sequence[Row] = ()) -> dict[str, Any]:
+    """The whole card as JSON shows it; the one shape of a live read and of a replay. `alerts` are the newest linked."""
+    document = empty() if card_row is None else card_row["document"]
+    return {
+        **item(board_row),
+        "is_on_board": board_row["is_on_board"],
+        **document,
+        "alerts": [
+            {
+                "alert_id": str(alert["alert_id"]),
+                "position": alert["alert_position"],
+                "severity": alert["severity"],
+                "reason": alert["reason"],
+                "linked_position": alert["linked_position"],
+            }
+            for alert in alerts
+        ],
+    }
+
+
+def _bounded(document: Mapping[str, Any]) -> dict[str, Any]:
+    bounded = dict(document)
+    for name in LISTS:
+        too_many = len(bounded[name]) - LIST_MAX
+        if too_many > 0:
+            bounded[name] = bounded[name][too_many:]
+            omitted = bounded["omitted"]
+            bounded["omitted"] = {**omitted, name: omitted.get(name, 0) + too_many}
+    return bounded

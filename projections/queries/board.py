@@ -1,0 +1,139 @@
+"""Boards, inboxes, agency queues: looks at the rows of one table, so the three can never disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, Select, func, select, tuple_
+
+from projections import tables
+
+LIMIT_MAX = 500
+"""Rows of one page."""
+
+BoardCursor = tuple[int, int]
+"""(priority, opened_position) of the last row shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardFilter:
+    """What to leave out. `agencies`, `categories` and `phases` are alternatives; empty means all."""
+
+    agencies: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    phases: Sequence[str] = ()
+    min_severity: int = 0
+    claimed_by: UUID | None = None
+    with_exercises: bool = True
+
+
+EVERYTHING = BoardFilter()
+
+
+def for_center(
+    center_id: UUID, *, cursor: BoardCursor | None, limit: int, only: BoardFilter = EVERYTHING
+) -> Select[Any]:
+    """The board of a center: what it owns, what lies below it, what it was told of, what is offered to it."""
+    return _page(tables.board.c.visible_center_ids.contains([center_id]), cursor, limit, only)
+
+
+def for_city(*, cursor: BoardCursor | None, limit: int, only: BoardFilter = EVERYTHING) -> Select[Any]:
+    """Everything open, for those who see the whole city."""
+    return _page(tables.board.c.is_on_board, cursor, limit, only)
+
+
+def inbox(center_id: UUID, *, cursor: BoardCursor | None, limit: int) -> Select[Any]:
+    """What waits for this center's action; `row.inbox` says for which (see `projections.inbox.waiting_for`)."""
+    return _page(tables.board.c.inbox_center_ids.contains([center_id]), cursor, limit, EVERYTHING)
+
+
+def for_agency(
+    agency: str,
+    *,
+    cursor: BoardCursor | None,
+    limit: int,
+    roles: Sequence[str] = (),
+    answer: str | None = None,
+) -> Select[Any]:
+    """The queue of an agency, by role, and by answer (`none`, `accepted`, `declined`; None: any)."""
+    table = tables.board
+    wanted: dict[str, Any] = {"agency": agency}
+    if answer is not None:
+        wanted["answer"] = None if answer == "none" else answer
+    entries = [wanted | {"role": role} for role in roles] or [wanted]
+    matches: ColumnElement[bool] = table.c.recipients.contains([entries[0]])
+    for entry in entries[1:]:
+        matches = matches | table.c.recipients.contains([entry])
+    return _page(table.c.agencies.contains([agency]) & matches, cursor, limit, EVERYTHING)
+
+
+def one(incident_id: UUID) -> Select[Any]:
+    """One incident, on a board or not any more. Who may see it: `visible_center_ids`, `agencies`."""
+    return select(tables.board).where(tables.board.c.incident_id == incident_id)
+
+
+def by_number(city: str, number: str) -> Select[Any]:
+    """The incident people say this number for."""
+    return select(tables.board).where(tables.board.c.city == city, tables.board.c.number == number)
+
+
+def by_camera(camera_id: UUID, *, before_position: int | None, limit: int) -> Select[Any]:
+    """Incidents of one camera, newest first."""
+    return _newest(tables.board.c.camera_id == camera_id, before_position, limit)
+
+
+def ended(center_id: UUID, *, before_position: int | None, limit: int) -> Select[Any]:
+    """What left this center's board, newest first by opening."""
+    table = tables.board
+    return _newest((~table.c.is_on_board) & table.c.visible_center_ids.contains([center_id]), before_position, limit)
+
+
+def counts_for_center(center_id: UUID) -> Select[Any]:
+    """How many a center has, by phase and severity."""
+    table = tables.board
+    return (
+        select(table.c.phase, table.c.severity, func.count().label("incidents"))
+        .where(table.c.is_on_board, table.c.visible_center_ids.contains([center_id]))
+        .group_by(table.c.phase, table.c.severity)
+    )
+
+
+def _page(
+    where: ColumnElement[bool] | Column[Any], cursor: BoardCursor | None, limit: int, only: BoardFilter
+) -> Select[Any]:
+    """Most urgent first, oldest first among equals; one row more than `limit`."""
+    table = tables.board
+    order = (table.c.priority, table.c.opened_position)
+    query = select(table).where(table.c.is_on_board, where, *_conditions(only))
+    if cursor is not None:
+        query = query.where(tuple_(*order) > tuple_(*cursor))
+    return query.order_by(*order).limit(min(limit, LIMIT_MAX) + 1)
+
+
+def _conditions(only: BoardFilter) -> list[ColumnElement[bool]]:
+    table = tables.board
+    conditions: list[ColumnElement[bool]] = []
+    if only.agencies:
+        conditions.append(table.c.agencies.overlap(list(only.agencies)))
+    if only.categories:
+        conditions.append(table.c.category.in_(only.categories))
+    if only.phases:
+        conditions.append(table.c.phase.in_(only.phases))
+    if only.min_severity:
+        conditions.append(table.c.severity >= only.min_severity)
+    if only.claimed_by is not None:
+        conditions.append(table.c.claimed_by == only.claimed_by)
+    if not only.with_exercises:
+        conditions.append(~table.c.is_exercise)
+    return conditions
+
+
+def _newest(where: ColumnElement[bool], before_position: int | None, limit: int) -> Select[Any]:
+    table = tables.board
+    query = select(table).where(where)
+    if before_position is not None:
+        query = query.where(table.c.opened_position < before_position)
+    return query.order_by(table.c.opened_position.desc()).limit(min(limit, LIMIT_MAX) + 1)

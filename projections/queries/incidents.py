@@ -1,0 +1,62 @@
+"""One incident: its card, its alerts, its reports, its timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+
+from projections import tables
+from projections.queries.board import LIMIT_MAX
+
+
+def card(incident_id: UUID) -> Select[Any]:
+    """The card's document; together with `board.one` and `alerts` it makes `cards.card`."""
+    return select(tables.incident_cards).where(tables.incident_cards.c.incident_id == incident_id)
+
+
+def alerts(incident_id: UUID, *, before_position: int | None = None, limit: int) -> Select[Any]:
+    """Alerts of an incident, newest first; what each said is read from its own stream."""
+    table = tables.incident_alerts
+    query = select(table).where(table.c.incident_id == incident_id)
+    if before_position is not None:
+        query = query.where(table.c.alert_position < before_position)
+    return query.order_by(table.c.alert_position.desc()).limit(min(limit, LIMIT_MAX) + 1)
+
+
+def of_alerts(alert_ids: Sequence[UUID]) -> Select[Any]:
+    """Which incidents these alerts became part of."""
+    return select(tables.incident_alerts).where(tables.incident_alerts.c.alert_id.in_(alert_ids))
+
+
+def timeline(incident_id: UUID, *, after_position: int = 0, limit: int, narrative: bool = True) -> Select[Any]:
+    """The story, oldest first. The full log (`narrative=False`) has every fact."""
+    table = tables.timeline
+    query = select(table).where(table.c.incident_id == incident_id, table.c.position > after_position)
+    if narrative:
+        query = query.where(table.c.is_narrative)
+    return query.order_by(table.c.position).limit(min(limit, LIMIT_MAX) + 1)
+
+
+def reports(incident_id: UUID) -> Select[Any]:
+    """Reports about an incident, oldest first, with their sealed fields."""
+    table = tables.reports
+    return select(table).where(table.c.incident_id == incident_id).order_by(table.c.filed_position).limit(LIMIT_MAX)
+
+
+def report(report_id: UUID) -> Select[Any]:
+    """One report."""
+    return select(tables.reports).where(tables.reports.c.report_id == report_id)
+
+
+def reports_about(subject_id: UUID) -> Select[Any]:
+    """Reports with a sealed field of this subject: the only way to find a report by person."""
+    table = tables.reports
+    return (
+        select(table)
+        .where(table.c.subject_ids.contains([subject_id]))
+        .order_by(table.c.filed_position.desc())
+        .limit(LIMIT_MAX)
+    )

@@ -1,0 +1,84 @@
+"""The story of an incident: one row a fact, never changed. Sentences are made at read time (`projections.texts`).
+
+Two views: the narrative (what people need to take over) and the full log (everything, for the auditor).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from domain.event import Event, Fact
+from domain.incident import events as incident
+from projections import tables
+from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_of, names
+from projections.projection import Key, Projection, Row
+from projections.shown import shown
+
+FULL_LOG_ONLY = names((incident.AlertsFolded, incident.UnitsRecommended, incident.ClaimReleased))
+"""Not in the narrative: the card counts the alerts, shows the last recommendation and who has the claim."""
+
+
+class Timeline(Projection):
+    """One row a fact about an incident."""
+
+    name = "timeline"
+    version = 1
+    table = tables.timeline
+    topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS)
+    is_append_only = True
+
+    def keys(self, fact: Fact[Event]) -> Sequence[Key]:
+        """This fact's own row."""
+        found = incident_of(fact)
+        return () if found is None else ((found, fact.position),)
+
+    def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
+        """The fact, with its values."""
+        if row is not None:
+            return row
+        envelope = fact.envelope
+        return {
+            "incident_id": key[0],
+            "position": fact.position,
+            "event": fact.event.name,
+            "occurred_at": envelope.occurred_at,
+            "recorded_at": fact.recorded_at,
+            "actor_kind": envelope.actor.kind.value,
+            "actor_id": envelope.actor.id,
+            "actor_center_id": envelope.actor.center_id,
+            "actor_agency": envelope.actor.agency,
+            "rule_version": envelope.rule_version,
+            "is_narrative": fact.event.name not in FULL_LOG_ONLY,
+            "values": _values(fact.event),
+        }
+
+
+def _values(event: Event) -> dict[str, Any]:
+    """The event's body. A fold's alerts are rows of their own: here stand how many, the worst, the first and last."""
+    if isinstance(event, incident.AlertsFolded):
+        return {
+            "alert_count": len(event.alerts),
+            "severity": max((int(alert.severity) for alert in event.alerts), default=0),
+            "first_occurred_at": shown(event.first_occurred_at),
+            "last_occurred_at": shown(event.last_occurred_at),
+        }
+    return event.model_dump(mode="json", exclude_none=True)
+
+
+def entry(row: Row) -> dict[str, Any]:
+    """A timeline row as JSON shows it, without its sentence."""
+    return {
+        "position": row["position"],
+        "event": row["event"],
+        "occurred_at": shown(row["occurred_at"]),
+        "recorded_at": shown(row["recorded_at"]),
+        "actor": {
+            "kind": row["actor_kind"],
+            "id": row["actor_id"],
+            "center_id": shown(row["actor_center_id"]),
+            "agency": row["actor_agency"],
+        },
+        "rule_version": row["rule_version"],
+        "values": row["values"],
+    }

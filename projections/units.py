@@ -1,0 +1,140 @@
+"""The unit roster: who is there and what each is doing. The status is derived here, never written by anybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from domain.assignment import events as assignment
+from domain.event import Event, Fact
+from domain.vocabulary import AssignmentPhase, UnitStatus
+from projections import tables
+from projections.addressing import names
+from projections.projection import Key, Projection, Row
+from projections.shown import instant, shown
+
+PROGRESS: Mapping[str, UnitStatus] = {
+    AssignmentPhase.MADE: UnitStatus.ASSIGNED,
+    AssignmentPhase.ACKNOWLEDGED: UnitStatus.ASSIGNED,
+    AssignmentPhase.EN_ROUTE: UnitStatus.EN_ROUTE,
+    AssignmentPhase.ON_SCENE: UnitStatus.ON_SCENE,
+}
+_RANK = {phase: rank for rank, phase in enumerate(PROGRESS)}
+
+
+class Units(Projection):
+    """One row a unit."""
+
+    name = "units"
+    version = 1
+    table = tables.units
+    topics = names(assignment.EVENTS)
+    is_append_only = False
+
+    def keys(self, fact: Fact[Event]) -> Sequence[Key]:
+        """The unit: all these facts are on its stream."""
+        return ((fact.stream_id,),)
+
+    def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
+        """The unit after the fact."""
+        event = fact.event
+        if row is None:
+            return _registered(event, fact) if isinstance(event, assignment.UnitRegistered) else None
+        after = {
+            **row,
+            **_changed(row, event, fact),
+            "version": fact.version,
+            "updated_at": max(row["updated_at"], fact.envelope.occurred_at),
+            "updated_position": fact.position,
+        }
+        after["status"] = status_of(is_on_duty=after["is_on_duty"], assignments=after["assignments"]).value
+        return after
+
+
+def status_of(*, is_on_duty: bool, assignments: Sequence[Mapping[str, Any]]) -> UnitStatus:
+    """The furthest open assignment says it; without one, duty does."""
+    if assignments:
+        return PROGRESS[max((entry["phase"] for entry in assignments), key=_RANK.__getitem__)]
+    return UnitStatus.AVAILABLE if is_on_duty else UnitStatus.OFF_DUTY
+
+
+def item(row: Row) -> dict[str, Any]:
+    """A unit as JSON shows it."""
+    listed: dict[str, Any] = shown({name: value for name, value in row.items() if name not in ("home_lon", "home_lat")})
+    listed["home"] = {"lon": row["home_lon"], "lat": row["home_lat"]}
+    return listed
+
+
+def _registered(event: assignment.UnitRegistered, fact: Fact[Event]) -> Row:
+    return {
+        "unit_id": fact.stream_id,
+        "city": event.city,
+        "call_sign": event.call_sign,
+        "agency": event.agency,
+        "kind": event.kind.value,
+        "skills": list(event.skills),
+        "base_center_id": event.base.center_id,
+        "base_path": list(event.base.path),
+        "home_lon": event.home.lon,
+        "home_lat": event.home.lat,
+        "is_on_duty": False,
+        "status": UnitStatus.OFF_DUTY.value,
+        "assignments": [],
+        "version": fact.version,
+        "updated_at": fact.envelope.occurred_at,
+        "updated_position": fact.position,
+    }
+
+
+def _changed(row: Row, event: Event, fact: Fact[Event]) -> dict[str, Any]:
+    match event:
+        case assignment.UnitWentOnDuty():
+            return {"is_on_duty": True}
+        case assignment.UnitWentOffDuty():
+            return {"is_on_duty": False}
+        case assignment.AssignmentMade():
+            return {"assignments": [*_without(row, str(event.assignment_id)), _assignment(event, fact)]}
+        case _:
+            step = _STEPS.get(event.name)
+            return {} if step is None else step(row, event)
+
+
+def _assignment(event: assignment.AssignmentMade, fact: Fact[Event]) -> dict[str, Any]:
+    return {
+        "assignment_id": str(event.assignment_id),
+        "incident_id": str(event.incident_id),
+        "incident_number": event.incident_number,
+        "phase": AssignmentPhase.MADE.value,
+        "stacked": event.stacked,
+        "made_at": instant(fact.envelope.occurred_at),
+    }
+
+
+def _without(row: Row, assignment_id: str) -> list[Any]:
+    return [entry for entry in row["assignments"] if entry["assignment_id"] != assignment_id]
+
+
+def _moved_to(phase: AssignmentPhase) -> Callable[[Row, Any], dict[str, Any]]:
+    def moved(row: Row, event: Any) -> dict[str, Any]:
+        return {
+            "assignments": [
+                {**entry, "phase": phase.value} if entry["assignment_id"] == str(event.assignment_id) else entry
+                for entry in row["assignments"]
+            ]
+        }
+
+    return moved
+
+
+def _ended(row: Row, event: Any) -> dict[str, Any]:
+    return {"assignments": _without(row, str(event.assignment_id))}
+
+
+_STEPS: Mapping[str, Callable[[Row, Any], dict[str, Any]]] = {
+    assignment.AssignmentAcknowledged.name: _moved_to(AssignmentPhase.ACKNOWLEDGED),
+    assignment.UnitEnRoute.name: _moved_to(AssignmentPhase.EN_ROUTE),
+    assignment.UnitOnScene.name: _moved_to(AssignmentPhase.ON_SCENE),
+    assignment.AssignmentDeclined.name: _ended,
+    assignment.AssignmentCleared.name: _ended,
+    assignment.AssignmentCancelled.name: _ended,
+}
