@@ -51,9 +51,12 @@ def alert_id(*, source: str, source_event_id: str, revision: str, said_at: datet
     return AlertId(timed(said_at, "alert", source, source_event_id, revision))
 
 
-def incident_id_for(cause: UUID) -> IncidentId:
-    """The incident that a cause (alert or report) opens: the same on every re-run of the decision."""
-    value = uuid5(cause, "incident")
+def incident_id_for(cause: UUID, occasion: int = 0) -> IncidentId:
+    """The incident that a cause (alert or report) opens: the same on every re-run of the decision.
+
+    `occasion` tells a later one from the first: an alert that was revised after its incident was closed.
+    """
+    value = uuid5(cause, f"incident\x1f{occasion}" if occasion else "incident")
     return IncidentId(UUID(int=(value.int & ((1 << 80) - 1)) | (cause.int >> 80 << 80)))
 
 

@@ -1,0 +1,72 @@
+"""Near and far, in memory: a grid over points, and the distance between two of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from math import asin, cos, radians, sin, sqrt
+from typing import Generic, TypeVar
+
+from domain.event import GeoPoint
+
+EARTH_RADIUS_M = 6_371_008.8
+METRES_A_DEGREE = 111_195.0
+"""Of latitude, on the same sphere."""
+COSINE_MIN = 0.01
+"""Keeps the width of a degree of longitude above zero at the poles, where no city is."""
+
+K = TypeVar("K", bound=Hashable)
+
+
+def distance_m(one: GeoPoint, other: GeoPoint) -> float:
+    """Great-circle distance (haversine), metres."""
+    north, south = radians(one.lat), radians(other.lat)
+    half_lat = sin((south - north) / 2)
+    half_lon = sin(radians(other.lon - one.lon) / 2)
+    return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(half_lat**2 + cos(north) * cos(south) * half_lon**2)))
+
+
+class Grid(Generic[K]):
+    """Keys at points, in square cells of `cell_m`. `near` may name keys beyond the radius, never misses one."""
+
+    __slots__ = ("_cells", "_step", "_where")
+
+    def __init__(self, cell_m: float) -> None:
+        self._step = cell_m / METRES_A_DEGREE
+        self._cells: dict[tuple[int, int], set[K]] = {}
+        self._where: dict[K, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._where)
+
+    def put(self, key: K, point: GeoPoint) -> None:
+        """Place a key, or move it."""
+        cell = int(point.lat // self._step), int(point.lon // self._step)
+        before = self._where.get(key)
+        if before == cell:
+            return
+        if before is not None:
+            self.remove(key)
+        self._where[key] = cell
+        self._cells.setdefault(cell, set()).add(key)
+
+    def remove(self, key: K) -> None:
+        """Forget a key; an unknown one is no matter."""
+        cell = self._where.pop(key, None)
+        if cell is None:
+            return
+        keys = self._cells[cell]
+        keys.discard(key)
+        if not keys:
+            del self._cells[cell]
+
+    def near(self, point: GeoPoint, radius_m: float) -> Iterator[K]:
+        """Keys in all cells that the circle touches, in no particular order."""
+        if not self._where:
+            return
+        up = radius_m / METRES_A_DEGREE
+        farthest = radians(min(89.0, abs(point.lat) + up))
+        aside = up / max(COSINE_MIN, cos(farthest))
+        step, cells = self._step, self._cells
+        for row in range(int((point.lat - up) // step), int((point.lat + up) // step) + 1):
+            for column in range(int((point.lon - aside) // step), int((point.lon + aside) // step) + 1):
+                yield from cells.get((row, column), ())
