@@ -154,6 +154,9 @@ class Caller:
     center_id: UUID | None = None
     agency: str | None = None
     gateway: str | None = None
+    speaks_for_agency: bool = False
+    """A partner, or an operator of an agency's own functional center: sees the agency's queue city-wide. The police
+    officer of a station is of the police too, and sees the station's incidents only."""
 
     def is_any(self, *roles: Role) -> bool:
         """Whether the caller has one of these roles."""
@@ -226,7 +229,7 @@ def require_center(caller: Caller, path: Iterable[UUID]) -> None:
 
 def require_agency(caller: Caller, agency: str) -> None:
     """404 unless it is the caller's agency (partners, functional centers) or the caller sees everything."""
-    if not caller.sees_everything and caller.agency != agency:
+    if not caller.sees_everything and not _speaks_for(caller, (agency,)):
         raise not_found("This queue")
 
 
@@ -236,7 +239,11 @@ def sees_incident(caller: Caller, *, centers: Iterable[UUID], agencies: Iterable
         return True
     if caller.center_id is not None and Role.PARTNER not in caller.roles and caller.center_id in set(centers):
         return True
-    return caller.agency is not None and caller.agency in set(agencies)
+    return _speaks_for(caller, agencies)
+
+
+def _speaks_for(caller: Caller, agencies: Iterable[str]) -> bool:
+    return caller.speaks_for_agency and caller.agency is not None and caller.agency in set(agencies)
 
 
 def require_incident(caller: Caller, *, centers: Iterable[UUID], agencies: Iterable[str]) -> None:
@@ -247,7 +254,7 @@ def require_incident(caller: Caller, *, centers: Iterable[UUID], agencies: Itera
 
 def require_unit(caller: Caller, *, agency: str, path: Iterable[UUID]) -> None:
     """404 unless the unit is based in the caller's subtree or of the caller's agency."""
-    if not (covers(caller, path) or (caller.agency is not None and caller.agency == agency)):
+    if not (covers(caller, path) or _speaks_for(caller, (agency,))):
         raise not_found("This unit")
 
 

@@ -15,7 +15,7 @@ from dispatch.api.problem import Problem
 from dispatch.api.tokens import Identity, TokenRefused, Verifier
 from dispatch.directory import Directory
 from domain.identifiers import operator_id
-from domain.vocabulary import Role
+from domain.vocabulary import CenterKind, Role
 
 PEOPLE_WHO_DECIDE = frozenset({Role.DISPATCHER, Role.SUPERVISOR})
 """Whoever decides is a person in the log; a token for these roles without an operator is refused."""
@@ -64,6 +64,7 @@ class Authenticator:
             center_id=self._center(identity.center),
             agency=identity.agency,
             gateway=identity.gateway,
+            speaks_for_agency=Role.PARTNER in identity.roles,
         )
 
     def _by_login(self, identity: Identity, claims: Mapping[str, Any]) -> UUID | None:
@@ -81,6 +82,7 @@ class Authenticator:
         if entry is None:
             raise Problem("unknown_operator", f"Operator {named} is not enrolled in {self._directory.city}.")
         roles = frozenset(entry.roles)
+        center = self._directory.center(entry.center_id)
         return Caller(
             subject=f"operator:{entry.login}",
             roles=roles & frozenset(identity.roles) if identity.roles else roles,
@@ -88,6 +90,7 @@ class Authenticator:
             login=entry.login,
             center_id=entry.center_id,
             agency=entry.agency,
+            speaks_for_agency=center is not None and center.kind is CenterKind.FUNCTIONAL,
         )
 
     def _center(self, said: str | None) -> UUID | None:

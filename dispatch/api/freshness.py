@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from dispatch.api.database import Database
 from dispatch.api.problem import Problem
+from projections.queries.progress import checkpoints
 
 POLL_S = 0.01
-CHECKPOINTS = "SELECT name, position FROM read.checkpoints WHERE state <> 'building'"
+CHECKPOINTS = checkpoints()
 
 
 class Freshness:

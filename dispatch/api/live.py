@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
+import sqlalchemy as sa
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -31,6 +32,8 @@ from dispatch.api.problem import Problem
 from dispatch.ports import EventLog
 from dispatch.telemetry import counter, gauge
 from domain.refusals import Unavailable
+from projections import tables
+from projections.queries.progress import checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ PING_S = 10.0
 QUEUE_BYTES_MAX = 4_194_304
 QUEUE_PAGES_MAX = 512
 CHANGES_PER_READ = 2_000
+PAGE_CHANGES_MAX = 1_000_000
+"""Rows of one page: it is read whole; a page has at most as many incidents as events."""
 RESUME_CHANGES_MAX = 10_000
 """A client that missed more is quicker with a fresh snapshot."""
 IDLE_WAIT_S = 2.0
@@ -49,15 +54,19 @@ FAILED_WAIT_S = 1.0
 CLIENTS = gauge("live_clients", "Live streams that are open.")
 RESYNCS = counter("live_resyncs_total", "Clients let go because they were too slow.")
 
-CHECKPOINT = "SELECT position, changes_since FROM read.checkpoints WHERE name = 'board' AND state <> 'building'"
-CHANGES = """
-SELECT page_position, incident_id, row::text AS row, row->>'category' AS category,
-       centers_before, centers_after, agencies_before, agencies_after, categories
-FROM read.board_changes
-WHERE page_position > $1 AND page_position <= $2
-ORDER BY page_position, incident_id
-LIMIT $3
-"""
+CHECKPOINT = checkpoints(["board"])
+_changes = tables.board_changes
+# The row stays text: it was encoded when it was written, and goes to every client as it is.
+CHANGES = (
+    sa.select(
+        *(column for column in _changes.columns if column.name != "row"),
+        sa.cast(_changes.c.row, sa.Text).label("row"),
+        _changes.c.row["category"].astext.label("category"),
+    )
+    .where(_changes.c.page_position > sa.bindparam("after"), _changes.c.page_position <= sa.bindparam("upto"))
+    .order_by(_changes.c.page_position, _changes.c.incident_id)
+    .limit(sa.bindparam("most"))
+)
 
 Side = Literal["center", "agency"]
 Key = tuple[Side, UUID | str]
@@ -237,12 +246,12 @@ class Hub:
 
     async def changes(self, after: int, upto: int, *, limit: int = CHANGES_PER_READ) -> list[Change]:
         """Change rows of whole pages after one position up to another, at most about `limit`."""
-        rows = await self._database.rows(CHANGES, after, upto, limit)
+        rows = await self._database.rows(CHANGES, {"after": after, "upto": upto, "most": limit})
         if len(rows) == limit:
             # The last page may be cut: take it whole.
             last = int(rows[-1]["page_position"])
             rows = [row for row in rows if int(row["page_position"]) < last]
-            rows += await self._database.rows(CHANGES, last - 1, last, 1_000_000)
+            rows += await self._database.rows(CHANGES, {"after": last - 1, "upto": last, "most": PAGE_CHANGES_MAX})
         return [Change.of(row) for row in rows]
 
     async def _publish(self, upto: int) -> None:

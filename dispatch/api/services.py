@@ -1,0 +1,76 @@
+"""What the routes are given: everything that `bootstrap` wired, in one place, and nothing they reach for themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from dispatch.api.authentication import Authenticator
+from dispatch.api.cursors import Cursors
+from dispatch.api.database import Database
+from dispatch.api.freshness import Freshness
+from dispatch.api.live import Hub
+from dispatch.api.operations import Operations
+from dispatch.config import Settings
+from dispatch.directory import Directory
+from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.reports import ReportDesk
+from dispatch.handling.scribe import Scribe
+from dispatch.ports import Clock, EventLog, Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """One dependency as /readyz shows it."""
+
+    ok: bool
+    reason: str
+
+
+Check = Callable[[], Awaitable[Health]]
+"""Looks at one dependency; must answer within its own time limit and never raise."""
+
+
+@dataclass(slots=True)
+class Services:
+    """Wired once a process. `desks` by noun: incidents, reports, assignments, alerts and what else has routes."""
+
+    settings: Settings
+    log: EventLog
+    scribe: Scribe
+    directory: Directory
+    clock: Clock
+    ids: Ids
+    database: Database
+    authenticator: Authenticator
+    cursor_secret: bytes
+    incidents: IncidentDesk
+    reports: ReportDesk
+    assignments: AssignmentDesk
+    alerts: Any = None
+    checks: Mapping[str, Check] = field(default_factory=dict)
+    cursors: Cursors = field(init=False)
+    freshness: Freshness = field(init=False)
+    hub: Hub = field(init=False)
+    operations: Operations = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what the API itself keeps in memory."""
+        self.cursors = Cursors(self.cursor_secret)
+        self.freshness = Freshness(self.database, wait_s_max=self.settings.min_position_wait_s)
+        self.hub = Hub(self.database, self.log, clients_max=self.settings.sse_clients_max)
+        self.operations = Operations(self.clock, self.ids)
+
+
+def services_of(request: Request) -> Services:
+    """The services of this application."""
+    found: Services = request.app.state.services
+    return found
+
+
+ServicesOf = Annotated[Services, Depends(services_of)]
+"""Write `services: ServicesOf` in a route."""
