@@ -220,7 +220,7 @@ class Planner:
         places = [
             (node, number, spot)
             for node in stations
-            for number, spot in enumerate(spots(node.ground, per_station[node.center.code]))  # type: ignore[arg-type]
+            for number, spot in enumerate(spots(node.ground, per_station[node.center.code]))
         ]
         # Every station grows through all phases: the n-th sites of all stations come before any n+1-th.
         places.sort(key=lambda place: (place[1], place[0].center.code))
