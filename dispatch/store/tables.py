@@ -47,6 +47,7 @@ quarantine = sa.Table(
     sa.Column("gateway", sa.Text, nullable=True, comment="whose credential brought it; NULL for operators"),
     sa.Column("content_type", sa.Text, nullable=False),
     sa.Column("crs", sa.Text, nullable=False),
+    sa.Column("camera", sa.Text, nullable=True, comment="as the address it came to named it"),
     sa.Column("body", sa.LargeBinary, nullable=False, comment="as received; only its head if `whole` is false"),
     sa.Column("whole", sa.Boolean, nullable=False),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
@@ -58,4 +59,56 @@ quarantine = sa.Table(
     sa.Column("redriven_at", sa.DateTime(timezone=True), nullable=True, comment="when it was understood at last"),
     sa.Index(None, "received_at", "sha256"),
     schema="edge",
+)
+
+feed_entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("agency", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="contiguous from 1, per agency"),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="of the fact in the log"),
+    sa.Column("message_id", sa.Uuid, nullable=False, comment="a function of the fact, the agency and the type"),
+    sa.Column("type", sa.Text, nullable=False, comment="name of the public contract, with its version"),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("headers", sa.Text, nullable=False, comment="JSON object of the CloudEvents attributes, as sent"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="as sent, byte for byte"),
+    sa.Column("from_partner", sa.Boolean, nullable=False, comment="caused by a command of this very agency"),
+    sa.Column("written_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.UniqueConstraint("agency", "message_id"),
+    schema="feed",
+)
+
+feed_incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("incident_id", sa.Uuid, primary_key=True),
+    sa.Column("state", sa.Text, nullable=False, comment="JSON: what the next message about it is made from"),
+    schema="feed",
+)
+
+feed_checkpoints = sa.Table(
+    "checkpoints",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("position", sa.BigInteger, nullable=False),
+    schema="feed",
+)
+
+feed_parked = sa.Table(
+    "parked",
+    metadata,
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("stream_id", sa.Uuid, nullable=False, comment="its later facts are parked too"),
+    sa.Column("reason", sa.Text, nullable=False),
+    schema="feed",
+)
+
+feed_relays = sa.Table(
+    "relays",
+    metadata,
+    sa.Column("agency", sa.Text, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False, comment="last one its stream acknowledged"),
+    sa.Column("trouble", sa.Text, nullable=True, comment="why it does not go on; NULL when it does"),
+    sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+    schema="feed",
 )
