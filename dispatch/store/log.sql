@@ -183,6 +183,7 @@ CREATE TYPE log.verdict AS (
 -- that was never analysed on each call, ten times slower. A stream without a head counts as version -1 here: the
 -- function does not assume that versions begin at 1.
 --
+-- Empty `s_command` and `s_count` mean the common batch: command i is one event on stream i.
 -- Returns the rejections, then a row `command = 0` with the position after the last event written.
 CREATE FUNCTION log.append_distinct(
     base bigint, at timestamptz,
@@ -198,7 +199,9 @@ DECLARE
     s_before bigint[];    -- version just before the stream's first new event
     s_offset integer[];   -- events of the call that precede the stream's
     e_owner integer[];    -- for each event, its stream's subscript
-    k_last bigint[];      -- for each key, the last position of its command
+    moved integer := 0;   -- heads made and moved
+    touched integer;
+    is_plain boolean := s_count = '{}' AND s_stream <> '{}';  -- command i is one event on stream i
     are_single boolean := cardinality(s_stream) = cardinality(e_topic);
 BEGIN
     -- 1. Judge. Keys come first: a repeat is a repeat even when its stream has moved on since.
@@ -221,8 +224,12 @@ BEGIN
     );
     FOR verdict IN
         SELECT DISTINCT ON (s.command) s.command, 'V', NULL, at, s.id, NULL, s.expected, greatest(s.head, 0), NULL
-        FROM unnest(s_command, s_stream, s_expected, s_head) AS s(command, id, expected, head)
-        WHERE s.expected <> s.head AND NOT (s.head = -1 AND s.expected <= 0) AND s.command <> ALL (rejected)
+        FROM (
+            SELECT coalesce(s_command[u.i], u.i) AS command, u.id, u.expected, u.head
+            FROM unnest(s_stream, s_expected, s_head) WITH ORDINALITY AS u(id, expected, head, i)
+            WHERE u.expected <> u.head AND NOT (u.head = -1 AND u.expected <= 0)
+        ) s
+        WHERE s.command <> ALL (rejected)
     LOOP
         rejected := rejected || verdict.command;
         RETURN NEXT verdict;
@@ -244,6 +251,11 @@ BEGIN
 
     -- 2. Leave the rejected out. What remains is written as if it had come alone.
     IF rejected <> '{}' THEN
+        IF is_plain THEN
+            is_plain := false;
+            s_command := ARRAY(SELECT generate_series(1, cardinality(s_stream)));
+            s_count := array_fill(1, ARRAY[cardinality(s_stream)]);
+        END IF;
         e_owner := ARRAY(SELECT s.i FROM unnest(s_count) WITH ORDINALITY AS s(n, i), generate_series(1, s.n));
         SELECT coalesce(array_agg(e.topic ORDER BY e.i), '{}'), coalesce(array_agg(e.state ORDER BY e.i), '{}')
         INTO e_topic, e_state
@@ -273,10 +285,13 @@ BEGIN
             SELECT s.id, s.before + 1, base + s.i, base + s.i
             FROM unnest(s_stream, s_head, s_before) WITH ORDINALITY AS s(id, head, before, i)
             WHERE s.head = -1;
-            IF 0 <= ANY (s_head) THEN
+            GET DIAGNOSTICS moved = ROW_COUNT;
+            IF moved < cardinality(s_stream) THEN
                 UPDATE log.heads h SET version = s.before + 1, last_position = base + s.i
                 FROM unnest(s_stream, s_head, s_before) WITH ORDINALITY AS s(id, head, before, i)
                 WHERE s.head >= 0 AND h.stream_id = s.id;
+                GET DIAGNOSTICS touched = ROW_COUNT;
+                moved := moved + touched;
             END IF;
         ELSE
             s_offset := ARRAY(SELECT sum(s.n) OVER (ORDER BY s.i) - s.n FROM unnest(s_count) WITH ORDINALITY AS s(n, i));
@@ -288,13 +303,24 @@ BEGIN
             SELECT s.id, s.before + s.n, base + s.before_it + 1, base + s.before_it + s.n
             FROM unnest(s_stream, s_head, s_before, s_offset, s_count) AS s(id, head, before, before_it, n)
             WHERE s.head = -1;
+            GET DIAGNOSTICS moved = ROW_COUNT;
             UPDATE log.heads h SET version = s.before + s.n, last_position = base + s.before_it + s.n
             FROM unnest(s_stream, s_head, s_before, s_offset, s_count) AS s(id, head, before, before_it, n)
             WHERE s.head >= 0 AND h.stream_id = s.id;
+            GET DIAGNOSTICS touched = ROW_COUNT;
+            moved := moved + touched;
+        END IF;
+        -- A stream named twice in one run would get a version twice. The caller splits the runs; this makes it sure.
+        IF moved <> cardinality(s_stream) THEN
+            RAISE EXCEPTION 'A stream occurs twice in one run of commands' USING ERRCODE = 'invalid_parameter_value';
         END IF;
     END IF;
 
-    IF cardinality(k_command) > 0 THEN
+    IF cardinality(k_command) > 0 AND is_plain THEN
+        INSERT INTO log.idempotency (position, caller, key, fingerprint, answer)
+        SELECT base + k.command, k.caller, k.key, k.fingerprint, k.answer
+        FROM unnest(k_command, k_caller, k_key, k_fingerprint, k_answer) AS k(command, caller, key, fingerprint, answer);
+    ELSIF cardinality(k_command) > 0 THEN
         INSERT INTO log.idempotency (position, caller, key, fingerprint, answer)
         SELECT base + coalesce(s.last, 0), k.caller, k.key, k.fingerprint, k.answer
         FROM unnest(k_command, k_caller, k_key, k_fingerprint, k_answer) AS k(command, caller, key, fingerprint, answer)
@@ -320,53 +346,18 @@ BEGIN
 END
 $$;
 
--- name: run_starts
--- The first commands of the longest runs in which no stream, key or reactor occurs twice.
-CREATE FUNCTION log.run_starts(
-    s_command integer[], s_stream uuid[], k_command integer[], k_caller text[], k_key text[],
-    m_command integer[], m_reactor text[]
-) RETURNS integer[]
-LANGUAGE plpgsql STABLE AS $$
-DECLARE
-    starts integer[] := '{1}';
-    occurrence record;
-BEGIN
-    FOR occurrence IN
-        SELECT o.command, max(o.previous) AS previous
-        FROM (
-            SELECT u.command, lag(u.command) OVER (PARTITION BY u.kind, u.name, u.key ORDER BY u.command) AS previous
-            FROM (
-                SELECT s.command, 'stream' AS kind, s.id::text AS name, '' AS key
-                FROM unnest(s_command, s_stream) AS s(command, id)
-                UNION ALL
-                SELECT k.command, 'key', k.caller, k.key FROM unnest(k_command, k_caller, k_key) AS k(command, caller, key)
-                UNION ALL
-                SELECT m.command, 'reactor', m.reactor, '' FROM unnest(m_command, m_reactor) AS m(command, reactor)
-            ) u
-        ) o
-        GROUP BY o.command ORDER BY o.command
-    LOOP
-        IF occurrence.previous = occurrence.command THEN
-            RAISE EXCEPTION 'Command % names one stream, key or reactor twice', occurrence.command
-                USING ERRCODE = 'invalid_parameter_value';
-        ELSIF occurrence.previous >= starts[cardinality(starts)] THEN
-            starts := starts || occurrence.command;
-        END IF;
-    END LOOP;
-    RETURN starts;
-END
-$$;
-
 -- name: append
 -- Records a batch of commands, judged in order, later ones seeing earlier ones; each is all or nothing and never fails
 -- its neighbours. Commands are numbered from 1 in the order of the arrays; `s_*` are their streams (`s_expected` NULL
 -- appends without a check, 0 demands a new stream, `s_count` is how many of the events, in order, belong to it), `k_*`
--- their idempotency rows, `m_*` their reactors' marks. To be called as one autocommit statement: the lane's lock is
--- held until the commit.
+-- their idempotency rows, `m_*` their reactors' marks. `starts` splits the batch into runs in which no stream, key or
+-- reactor occurs twice: the first command of each run after the first. To be called as one autocommit statement: the
+-- lane's lock is held until the commit.
 --
 -- The position is moved at once and corrected afterwards if commands were rejected: rejections are rare, and the lock
 -- costs no statement of its own. recorded_at is read after the lock, so it never goes back.
 CREATE FUNCTION log.append(
+    starts integer[],
     s_command integer[], s_stream uuid[], s_expected bigint[], s_count integer[], e_topic text[], e_state bytea[],
     k_command integer[], k_caller text[], k_key text[], k_fingerprint bytea[], k_answer bytea[],
     m_command integer[], m_reactor text[], m_from bigint[], m_to bigint[]
@@ -380,13 +371,14 @@ DECLARE
     base bigint;
     at timestamptz;
     room_to bigint;
-    starts integer[];
     verdict log.verdict;
     s_from integer := 1; s_to integer := 0; e_from integer := 1; e_to integer := 0;
     k_from integer := 1; k_to integer := 0; m_from_i integer := 1; m_to_i integer := 0;
     next_start integer;
 BEGIN
-    IF events IS DISTINCT FROM (SELECT coalesce(sum(n), 0) FROM unnest(s_count) n) OR events <> cardinality(e_state) THEN
+    IF events <> cardinality(e_state)
+       OR events <> (CASE s_count WHEN '{}' THEN cardinality(s_stream) ELSE (SELECT sum(n) FROM unnest(s_count) n) END)
+    THEN
         RAISE EXCEPTION 'The counts of the streams do not add up to the events' USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
@@ -397,11 +389,7 @@ BEGIN
     END IF;
     base := before;
 
-    IF (SELECT count(DISTINCT s) FROM unnest(s_stream) s) = cardinality(s_stream)
-       AND (cardinality(k_command) < 2
-            OR (SELECT count(*) FROM (SELECT DISTINCT * FROM unnest(k_caller, k_key)) k) = cardinality(k_command))
-       AND (cardinality(m_command) < 2 OR (SELECT count(DISTINCT m) FROM unnest(m_reactor) m) = cardinality(m_command))
-    THEN
+    IF starts = '{}' THEN
         FOR verdict IN
             SELECT * FROM log.append_distinct(base, at, s_command, s_stream, s_expected, s_count, e_topic, e_state,
                 k_command, k_caller, k_key, k_fingerprint, k_answer, m_command, m_reactor, m_from, m_to)
@@ -409,9 +397,12 @@ BEGIN
             IF verdict.command = 0 THEN base := verdict.position; ELSE RETURN NEXT verdict; END IF;
         END LOOP;
     ELSE
-        starts := log.run_starts(s_command, s_stream, k_command, k_caller, k_key, m_command, m_reactor);
-        FOR run IN 1 .. cardinality(starts) LOOP
-            next_start := starts[run + 1];  -- NULL after the last run: take what is left
+        IF s_count = '{}' THEN
+            s_command := ARRAY(SELECT generate_series(1, cardinality(s_stream)));
+            s_count := array_fill(1, ARRAY[cardinality(s_stream)]);
+        END IF;
+        FOR run IN 1 .. cardinality(starts) + 1 LOOP
+            next_start := starts[run];  -- NULL for the last run: take what is left
             WHILE s_to < cardinality(s_command) AND coalesce(s_command[s_to + 1] < next_start, true) LOOP
                 s_to := s_to + 1;
                 e_to := e_to + s_count[s_to];

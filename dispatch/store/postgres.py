@@ -9,7 +9,8 @@ import asyncpg
 
 from dispatch.ports import MAX_COMMANDS_PER_CALL, AppendCommand, Verdict
 from dispatch.store import wire
-from dispatch.store.lane import Connect, Lane
+from dispatch.store.lane import Lane
+from dispatch.store.line import Connect
 from dispatch.store.reader import Reader, available
 from dispatch.store.wake import Wake
 
@@ -63,16 +64,15 @@ class PostgresLog(Reader):
 
     async def append(self, command: AppendCommand) -> Verdict:
         """Record one command. Concurrent callers are grouped into one call. Raises `Unavailable`."""
-        wire.check(command)
-        return (await self._lane.record((command,)))[0]
+        return (await self._lane.enqueue((command,), wire.check(command)))[0]
 
     async def append_many(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
         """Record commands in order, each with its own verdict, later ones seeing earlier ones."""
-        for command in commands:
-            wire.check(command)
+        sizes = [wire.check(command) for command in commands]
         verdicts: list[Verdict] = []
         for start in range(0, len(commands), MAX_COMMANDS_PER_CALL):
-            verdicts += await self._lane.record(commands[start : start + MAX_COMMANDS_PER_CALL])
+            stop = start + MAX_COMMANDS_PER_CALL
+            verdicts += await self._lane.enqueue(commands[start:stop], sum(sizes[start:stop]))
         return verdicts
 
     async def wait_beyond(self, position: int, *, timeout_s: float) -> int:

@@ -11,7 +11,7 @@ from uuid import UUID
 import asyncpg
 
 from dispatch.ports import Head, RecordedEvent, StoredAnswer, Tip
-from dispatch.store.lane import BROKEN, REFUSED_FOR_NOW
+from dispatch.store.line import BROKEN, REFUSED_FOR_NOW
 from domain.refusals import Unavailable
 
 COLUMNS = "notification_id, originator_id, originator_version, topic, state, recorded_at"

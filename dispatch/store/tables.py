@@ -65,7 +65,9 @@ feed_entries = sa.Table(
     "entries",
     metadata,
     sa.Column("agency", sa.Text, primary_key=True),
-    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="contiguous from 1, per agency"),
+    sa.Column(
+        "sequence", sa.BigInteger, primary_key=True, autoincrement=False, comment="contiguous from 1, per agency"
+    ),
     sa.Column("position", sa.BigInteger, nullable=False, comment="of the fact in the log"),
     sa.Column("message_id", sa.Uuid, nullable=False, comment="a function of the fact, the agency and the type"),
     sa.Column("type", sa.Text, nullable=False, comment="name of the public contract, with its version"),

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from dispatch.store.lane import BROKEN, REFUSED_FOR_NOW, Connect
+from dispatch.store.line import BROKEN, REFUSED_FOR_NOW, Connect
 from domain.refusals import Unavailable
 
 CHANNEL = "dispatch_log"

@@ -1,0 +1,183 @@
+"""One connection through which groups of commands are recorded, and what happens when it breaks.
+
+When a connection breaks during a call, nobody knows whether the call was recorded. A command is tried again only if it
+carries something that makes a double append impossible: an idempotency key, an expected version, or a mark. Its second
+verdict may then be a conflict with its own first success, which is found out by reading.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+from dispatch.ports import AppendCommand, Appended, RecordedEvent, Verdict, VersionConflict
+from dispatch.store import wire
+from domain.refusals import Unavailable
+
+RECONNECT_FOR_S = 10.0
+"""How long commands in doubt wait for the database before their callers hear `Unavailable`."""
+RECONNECT_PAUSE_S = 0.05
+
+BROKEN = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    OSError,
+    TimeoutError,
+)
+"""What says "the connection is gone", so that the outcome of a call that was out is unknown."""
+
+REFUSED_FOR_NOW = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+"""What says "not now, and nothing was recorded": disk full, time limit, deadlock, a standby."""
+
+Connect: TypeAlias = Callable[[], Awaitable[asyncpg.Connection]]
+
+
+class Evidence(Protocol):
+    """What is read to decide whether a call in doubt was recorded."""
+
+    async def read_stream(self, stream_id: UUID, *, after_version: int, limit: int) -> list[RecordedEvent]:
+        """Events of one stream in version order."""
+
+
+@dataclass(slots=True)
+class Group:
+    """Commands of one caller, to be judged in their order within one call, and the answer awaited."""
+
+    commands: Sequence[AppendCommand]
+    answer: asyncio.Future[list[Verdict]]
+    state_bytes: int
+
+
+class Line:
+    """Makes one call at a time."""
+
+    def __init__(self, connect: Connect, evidence: Evidence, *, recorded: Callable[[int], None]) -> None:
+        self._connect = connect
+        self._evidence = evidence
+        self._recorded = recorded
+        self._connection: asyncpg.Connection | None = None
+        self._many: Any = None
+        self._one: Any = None
+
+    async def open(self) -> None:
+        """Connect, if not connected. Raises what the driver raises."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await self._connect()
+            self._many = await self._connection.prepare(wire.APPEND)
+            self._one = await self._connection.prepare(wire.APPEND_ONE)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+    async def record(self, groups: list[Group]) -> None:
+        """One call for all groups; every group is answered or refused before this returns."""
+        commands = groups[0].commands if len(groups) == 1 else [c for group in groups for c in group.commands]
+        try:
+            verdicts = await self._call(commands)
+        except BROKEN as broken:
+            self.close()
+            await self._resolve(groups, broken)
+        except REFUSED_FOR_NOW as refusal:
+            refuse(groups, Unavailable("log.refused_for_now", f"Nothing was recorded, repeat later: {refusal}"))
+        except Exception as failure:  # noqa: BLE001 - a command the database cannot take must not fail its neighbours
+            if len(groups) == 1:
+                refuse(groups, failure)
+            else:
+                for group in groups:
+                    await self.record([group])
+        else:
+            _answer(groups, verdicts)
+
+    async def _call(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
+        await self.open()
+        if len(commands) == 1 and wire.is_short(commands[0]):
+            rows = await self._one.fetch(*wire.short(commands[0]))
+        else:
+            rows = await self._many.fetch(*wire.arrays(commands))
+        verdicts, last_position = wire.verdicts(commands, rows)
+        self._recorded(last_position)
+        return verdicts
+
+    async def _resolve(self, groups: list[Group], broken: BaseException) -> None:
+        """After a broken connection: try again what cannot be recorded twice, refuse the rest."""
+        in_doubt = []
+        for group in groups:
+            if all(map(wire.is_safe_to_repeat, group.commands)):
+                in_doubt.append(group)
+            else:
+                refuse(
+                    [group], Unavailable("log.outcome_unknown", f"Perhaps recorded, look before repeating: {broken}")
+                )
+        give_up_at = asyncio.get_running_loop().time() + RECONNECT_FOR_S
+        for group in in_doubt:
+            await self._try_again(group, give_up_at)
+
+    async def _try_again(self, group: Group, give_up_at: float) -> None:
+        while True:
+            try:
+                verdicts = await self._call(group.commands)
+                judged = zip(group.commands, verdicts, strict=True)
+                _answer([group], [await self._recognise(command, verdict) for command, verdict in judged])
+            except (*BROKEN, Unavailable) as broken:
+                self.close()
+                if asyncio.get_running_loop().time() < give_up_at:
+                    await asyncio.sleep(RECONNECT_PAUSE_S)
+                    continue
+                refuse([group], Unavailable("log.unavailable", f"Repeat with the same key or version: {broken}"))
+            except REFUSED_FOR_NOW as refusal:
+                refuse([group], Unavailable("log.outcome_unknown", f"Look before repeating: {refusal}"))
+            except Exception as failure:  # noqa: BLE001 - handed to the caller whose command it is
+                refuse([group], failure)
+            return
+
+    async def _recognise(self, command: AppendCommand, verdict: Verdict) -> Verdict:
+        """A version conflict with our own events, recorded by the call that broke, is a success told late."""
+        if not isinstance(verdict, VersionConflict):
+            return verdict
+        found: list[RecordedEvent] = []
+        for stream in command.streams:
+            if stream.expected_version is None:
+                return verdict
+            events = await self._evidence.read_stream(
+                stream.stream_id, after_version=stream.expected_version, limit=len(stream.events)
+            )
+            if [(e.topic, e.state) for e in events] != [(e.topic, e.state) for e in stream.events]:
+                return verdict
+            found += events
+        positions = [event.position for event in found]
+        return Appended(min(positions), max(positions), found[0].recorded_at)
+
+
+def refuse(groups: Iterable[Group], reason: BaseException) -> None:
+    """Tell those who still wait why nothing came of it."""
+    for group in groups:
+        if not group.answer.done():
+            group.answer.set_exception(reason)
+
+
+def _answer(groups: Sequence[Group], verdicts: list[Verdict]) -> None:
+    start = 0
+    for group in groups:
+        stop = start + len(group.commands)
+        if not group.answer.done():
+            group.answer.set_result(verdicts[start:stop])
+        start = stop
