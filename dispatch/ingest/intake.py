@@ -1,0 +1,175 @@
+"""From bytes to receipts: understand, record a page at once, keep aside the rest. HTTP and NATS share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
+from dispatch.ingest.adapters import ADAPTERS
+from dispatch.ingest.message import Adapter, Delivery, Draft, NotUnderstood, Parsed, Rejected
+from dispatch.ingest.quarantine import KeptMessage, Quarantine
+from dispatch.telemetry import counter
+from domain.refusals import Refusal, Refused
+
+ALERTS = counter("alerts_received_total", "Alerts by adapter and what became of them.", ("adapter", "outcome"))
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Bytes of one request, how they came and by whom."""
+
+    adapter: str
+    body: bytes
+    delivery: Delivery
+    sender: Sender
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """An entry that was not recorded. `kept_as` is its reference in the quarantine, if it was kept."""
+
+    code: str
+    detail: str
+    pointer: str = ""
+    kept_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a message: a result for each of its entries, in order."""
+
+    results: tuple[AlertReceipt | Declined, ...]
+    batch: bool = False
+    heartbeat: bool = False
+
+    @property
+    def receipts(self) -> list[AlertReceipt]:
+        """The entries that are in the log."""
+        return [result for result in self.results if isinstance(result, AlertReceipt)]
+
+    @property
+    def position(self) -> int | None:
+        """The highest position among the receipts."""
+        return max((receipt.position for receipt in self.receipts), default=None)
+
+
+class Intake:
+    """Takes messages of every known format."""
+
+    def __init__(self, desk: AlertDesk, quarantine: Quarantine, adapters: Mapping[str, Adapter] | None = None) -> None:
+        self._desk = desk
+        self._quarantine = quarantine
+        self._adapters = ADAPTERS if adapters is None else adapters
+
+    @property
+    def adapters(self) -> Mapping[str, Adapter]:
+        """The formats understood, by name."""
+        return self._adapters
+
+    async def take(self, message: Message) -> Taken:
+        """One message. Raises `Unavailable`, and `Refused` for an unknown adapter."""
+        return (await self.take_many([message]))[0]
+
+    async def take_many(self, messages: Sequence[Message]) -> list[Taken]:
+        """Several messages in one lane call. Nothing is answered before all of it is recorded or kept."""
+        parsed = [self._understand(message) for message in messages]
+        receipts = await self._record(messages, parsed)
+        return [await self._taken(*each, receipts) for each in zip(messages, parsed, strict=True)]
+
+    async def redrive(self, kept: KeptMessage, sender: Sender) -> Taken:
+        """Try a kept message again. Its entries keep the source they came with; `sender` is who asks."""
+        if not kept.whole:
+            raise Refused(
+                "quarantine.not_whole",
+                f"Only the first {len(kept.body)} of {kept.size_bytes} bytes were kept. Have it sent again.",
+                sha256=kept.sha256,
+            )
+        speaker = Sender(sender.actor, kept.gateway)
+        parsed = self._understand(Message(kept.adapter, kept.body, kept.delivery, speaker))
+        if isinstance(parsed, NotUnderstood):
+            await self._quarantine.refused_again(kept, parsed)
+            return Taken((Declined(parsed.code, parsed.detail, parsed.pointer, kept.sha256),))
+        message = Message(kept.adapter, kept.body, kept.delivery, speaker)
+        receipts = await self._record([message], [parsed])
+        results = tuple(_result_of(entry, receipts, kept.sha256) for entry in parsed.entries)
+        taken = Taken(results, parsed.batch, parsed.heartbeat)
+        declined = next((result for result in results if isinstance(result, Declined)), None)
+        if declined is None:
+            await self._quarantine.understood(kept, [receipt.alert_id for receipt in taken.receipts], sender)
+        else:
+            await self._quarantine.refused_again(kept, Refused(declined.code, declined.detail))
+        return taken
+
+    def _understand(self, message: Message) -> Parsed | NotUnderstood:
+        adapter = self._adapters.get(message.adapter)
+        if adapter is None:
+            raise Refused(
+                "ingest.unknown_adapter",
+                f"There is no adapter {message.adapter!r}; there are {', '.join(self._adapters)}.",
+            )
+        try:
+            return adapter.parse(message.body, message.delivery)
+        except NotUnderstood as refusal:
+            return refusal
+
+    async def _record(
+        self, messages: Sequence[Message], parsed: Sequence[Parsed | NotUnderstood]
+    ) -> dict[int, AlertReceipt | Refusal]:
+        """Receipts by the identity of the draft object: equal drafts of one page are still two entries."""
+        arrivals = [
+            Arrival(entry, message.sender)
+            for message, found in zip(messages, parsed, strict=True)
+            for entry in _drafts(found)
+        ]
+        received = await self._desk.receive(arrivals) if arrivals else []
+        return {id(arrival.draft): result for arrival, result in zip(arrivals, received, strict=True)}
+
+    async def _taken(
+        self, message: Message, parsed: Parsed | NotUnderstood, receipts: Mapping[int, AlertReceipt | Refusal]
+    ) -> Taken:
+        if isinstance(parsed, NotUnderstood):
+            return Taken((await self._set_aside(message, parsed, message.body),))
+        results: list[AlertReceipt | Declined] = []
+        for entry in parsed.entries:
+            if isinstance(entry, Rejected):
+                results.append(await self._set_aside(message, entry.refusal, entry.body))
+            else:
+                result = _result_of(entry, receipts, None)
+                ALERTS.labels(message.adapter, _outcome(result)).inc()
+                results.append(result)
+        return Taken(tuple(results), parsed.batch, parsed.heartbeat)
+
+    async def _set_aside(self, message: Message, refusal: NotUnderstood, body: bytes) -> Declined:
+        ALERTS.labels(message.adapter, refusal.code).inc()
+        kept_as = None
+        if refusal.kept:
+            kept_as = await self._quarantine.keep(
+                body, adapter=message.adapter, delivery=message.delivery, sender=message.sender, refusal=refusal
+            )
+        return Declined(refusal.code, refusal.detail, refusal.pointer, kept_as)
+
+
+def _drafts(found: Parsed | NotUnderstood) -> Iterable[Draft]:
+    if isinstance(found, NotUnderstood):
+        return ()
+    return (entry for entry in found.entries if isinstance(entry, Draft))
+
+
+def _result_of(
+    entry: Draft | Rejected, receipts: Mapping[int, AlertReceipt | Refusal], kept_as: str | None
+) -> AlertReceipt | Declined:
+    if isinstance(entry, Rejected):
+        return Declined(entry.refusal.code, entry.refusal.detail, entry.refusal.pointer, kept_as)
+    result = receipts[id(entry)]
+    if isinstance(result, AlertReceipt):
+        return result
+    return Declined(result.code, result.detail, kept_as=kept_as)
+
+
+def _outcome(result: AlertReceipt | Declined) -> str:
+    if isinstance(result, Declined):
+        return result.code
+    if result.duplicate:
+        return "repeated"
+    return "revised" if result.revised else "received"
