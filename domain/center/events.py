@@ -40,7 +40,7 @@ class CenterEstablished(Event):
     name_en: str
     kind: CenterKind
     level: int = Field(ge=0, le=5)
-    parent_id: UUID | None
+    parent_id: UUID | None = None
     path: tuple[UUID, ...]
     agency: str | None = None
     valid_from: date

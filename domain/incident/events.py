@@ -122,7 +122,7 @@ class IncidentRouted(Event):
     name: ClassVar[str] = "incident.routed"
     owner: Ownership
     recipients: tuple[Recipient, ...]
-    accept_by: AwareDatetime | None
+    accept_by: AwareDatetime | None = None
     explanation: Explanation
 
 

@@ -89,7 +89,7 @@ class AlertRule(Frozen):
     """What an alert kind means. `category` None: recorded, never correlated (health of a camera, say)."""
 
     kind: AlertKind
-    category: CategoryCodeField | None
+    category: CategoryCodeField | None = None
     severity: Severity = Severity.MINOR
     """Used when the message says none."""
 
