@@ -26,7 +26,7 @@ from domain.refusals import Unavailable
 
 START_WAIT_S = 60.0
 """JetStream checks its files before it listens; a large store takes seconds."""
-STOP_WAIT_S = 30.0
+STOP_WAIT_S = 10.0
 OLD_SERVER_PATIENCE_S = 15.0
 POLL_S = 0.05
 HEALTH_TIMEOUT_S = 2.0
@@ -96,6 +96,7 @@ class EmbeddedNats:
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = self._lock or take_lock(self._data_dir)
         try:
+            await self._stop_child()
             await self._old_server_leaves()
             self._prepare_store()
             for attempt in range(PORT_ATTEMPTS):
@@ -109,12 +110,15 @@ class EmbeddedNats:
 
     async def stop(self) -> None:
         """Stop cleanly: clients are told, streams are flushed."""
-        if self._child is not None:
-            await self._child.stop([(signal.SIGTERM, STOP_WAIT_S)])
-            self._child = None
+        await self._stop_child()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    async def _stop_child(self) -> None:
+        if self._child is not None:
+            await self._child.stop([(signal.SIGTERM, STOP_WAIT_S)])
+            self._child = None
 
     async def reload(self, auth_config: str) -> None:
         """Put other accounts in force without dropping connections that may stay."""

@@ -52,7 +52,7 @@ ALWAYS = {
 FOR_TESTS = {
     "fsync": "off",
     "full_page_writes": "off",
-    "synchronous_commit": "off",
+    "synchronous_commit": "on",
     "max_wal_size": "'512MB'",
 }
 BASE = {
@@ -138,6 +138,7 @@ class EmbeddedPostgres:
         self._data_dir.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
         self._lock = self._lock or take_lock(self._data_dir)
         try:
+            await self._stop_child()
             await self._old_server_leaves()
             self._prepare_sockets()
             identity = unprivileged_identity(self._cluster)
@@ -172,13 +173,16 @@ class EmbeddedPostgres:
 
     async def stop(self) -> None:
         """Stop in the fast mode (SIGINT: sessions are ended, a checkpoint is written); at once when not durable."""
+        await self._stop_child()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def _stop_child(self) -> None:
         if self._child is not None:
             first = signal.SIGINT if self._durable else signal.SIGQUIT
             await self._child.stop([(first, START_WAIT_S), (signal.SIGQUIT, 10.0)])
             self._child = None
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     async def why_unhealthy(self) -> str | None:
         """None when a session can be opened and asked something within a few seconds, else the reason."""

@@ -86,9 +86,10 @@ class Program:
 class Supervisor:
     """Owns services for as long as its process lives."""
 
-    def __init__(self, *, data_dir: Path, disk_free_bytes_min: int) -> None:
+    def __init__(self, *, data_dir: Path, disk_free_bytes_min: int, health_every_s: float = HEALTH_EVERY_S) -> None:
         self._data_dir = data_dir
         self._disk_free_bytes_min = disk_free_bytes_min
+        self._health_every_s = health_every_s
         self._services: list[tuple[str, Service]] = []
         self._watches: list[asyncio.Task[None]] = []
         self.restarts: dict[str, int] = {}
@@ -142,7 +143,7 @@ class Supervisor:
         unwell = 0
         try:
             while True:
-                await asyncio.wait([leaving], timeout=HEALTH_EVERY_S)
+                await asyncio.wait([leaving], timeout=self._health_every_s)
                 if leaving.done():
                     return f"left with {leaving.result()}"
                 reason = await service.why_unhealthy()

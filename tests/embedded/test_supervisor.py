@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from dispatch.embedded.nats import EmbeddedNats
+from dispatch.embedded.supervisor import Program, Supervisor
+from tests.embedded.keeper import Keeper, leaves
+
+WAIT_S = 60.0
+WAITING = [sys.executable, "-c", "import signal; signal.pause()"]
+"""A program that lives until a signal."""
+RUN_UNTIL_KILLED = """
+import asyncio, os, sys
+from pathlib import Path
+from dispatch.embedded.supervisor import Program, Supervisor
+
+async def run():
+    supervisor = Supervisor(data_dir=Path("/tmp"), disk_free_bytes_min=0)
+    program = Program("waits", [sys.executable, "-c", "import signal; signal.pause()"], dict(os.environ))
+    await supervisor.start("waits", program)
+    print(program.child.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(run())
+"""
+
+
+@pytest.fixture
+async def supervisor(folder: Path) -> AsyncIterator[Supervisor]:
+    folder.mkdir()
+    supervisor = Supervisor(data_dir=folder, disk_free_bytes_min=0, health_every_s=0.2)
+    yield supervisor
+    await supervisor.stop()
+
+
+async def restarted(supervisor: Supervisor, name: str, times: int) -> None:
+    async with asyncio.timeout(WAIT_S), supervisor.restarted:
+        await supervisor.restarted.wait_for(lambda: supervisor.restarts[name] >= times)
+
+
+async def test_a_program_that_was_killed_is_started_again(supervisor: Supervisor) -> None:
+    program = Program("waits", WAITING, dict(os.environ))
+    await supervisor.start("waits", program)
+    first = program.child.pid
+    os.kill(first, signal.SIGKILL)
+    await restarted(supervisor, "waits", 1)
+    assert program.child.pid != first
+    assert program.child.returncode is None
+
+
+async def test_a_program_that_always_leaves_is_tried_again_after_longer_and_longer_pauses(
+    supervisor: Supervisor,
+) -> None:
+    began = asyncio.get_running_loop().time()
+    await supervisor.start("leaves", Program("leaves", [sys.executable, "-c", ""], dict(os.environ)))
+    await restarted(supervisor, "leaves", 3)
+    assert asyncio.get_running_loop().time() - began >= 0.2 + 0.4 + 0.8
+
+
+async def test_a_frozen_server_is_replaced(supervisor: Supervisor, folder: Path) -> None:
+    server = EmbeddedNats(folder / "nats")
+    await supervisor.start("nats", server)
+    frozen = server.child.pid
+    os.kill(frozen, signal.SIGSTOP)
+    await restarted(supervisor, "nats", 1)
+    assert server.child.pid != frozen
+    assert await server.why_unhealthy() is None
+
+
+async def test_services_stop_in_the_reverse_order_of_their_start(supervisor: Supervisor, folder: Path) -> None:
+    said = folder / "said"
+    last_words = (
+        "import signal, sys\n"
+        "def leave(*_):\n"
+        f"    with open({str(said)!r}, 'a') as file: file.write(sys.argv[1] + ' ')\n"
+        "    sys.exit()\n"
+        "signal.signal(signal.SIGTERM, leave)\n"
+        f"open({str(folder)!r} + '/' + sys.argv[1], 'w').close()\n"  # a named pipe: opens once the test listens
+        "while True: signal.pause()\n"
+    )
+    for name in ("first", "second", "third"):
+        os.mkfifo(folder / name)
+        await supervisor.start(name, Program(name, [sys.executable, "-c", last_words, name], dict(os.environ)))
+        await asyncio.to_thread((folder / name).read_text)
+    await supervisor.stop()
+    assert said.read_text().split() == ["third", "second", "first"]
+
+
+async def test_children_leave_when_the_supervisor_is_killed(keepers: list[Keeper]) -> None:
+    keepers.append(Keeper(RUN_UNTIL_KILLED))
+    (pid,) = keepers[0].said
+    keepers[0].kill()
+    assert leaves(int(pid))
