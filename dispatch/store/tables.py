@@ -61,6 +61,18 @@ quarantine = sa.Table(
     schema="edge",
 )
 
+unit_positions = sa.Table(
+    "unit_positions",
+    metadata,
+    sa.Column("unit_id", sa.Uuid, primary_key=True),
+    sa.Column("lon", sa.Double, nullable=False),
+    sa.Column("lat", sa.Double, nullable=False),
+    sa.Column("source", sa.Text, nullable=False, comment="who said so: avl, operator, partner"),
+    sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False, comment="the device's own time"),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    schema="edge",
+)
+
 feed_entries = sa.Table(
     "entries",
     metadata,
