@@ -1,0 +1,277 @@
+"""Each partner's feed: a projection of the log into numbered messages, written before anything is sent.
+
+One page is one transaction: messages, incidents and checkpoint move together, so a crash repeats nothing and loses
+nothing, and a sequence once given is never given again. The checkpoint row is the lock and the compare-and-set: a
+second owner finds it moved and begins anew.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid5
+
+import asyncpg
+
+from dispatch.handling.scribe import as_fact
+from dispatch.partners import tree as trees
+from dispatch.partners.cloudevents import headers_of
+from dispatch.partners.contracts import MESSAGE_BYTES_MAX, subject_token
+from dispatch.partners.sharing import STORED, TOPICS, Notice, SharedIncident, after, incident_of, notices
+from dispatch.partners.subjects import feed_subject
+from dispatch.partners.tree import Tree
+from dispatch.ports import EventLog, RecordedEvent
+from dispatch.telemetry import counter, gauge
+from domain.codec import NewerSchema, Undecodable
+from domain.event import Event, Fact
+from domain.ownership import Ownership
+from domain.refusals import Conflict
+from domain.vocabulary import ActorKind
+
+NAME = "partner_feed"
+PAGE_EVENTS = 500
+TREE_PAGE_EVENTS = 5_000
+HEADER_BYTES_RESERVED = 2_048
+"""Room for what the relay adds to a message: batch headers, sequence, epoch."""
+
+READ_CHECKPOINT = "SELECT position FROM feed.checkpoints WHERE name = $1"
+LOCK_CHECKPOINT = READ_CHECKPOINT + " FOR UPDATE"
+FIRST_CHECKPOINT = "INSERT INTO feed.checkpoints (name, position) VALUES ($1, 0) ON CONFLICT DO NOTHING"
+MOVE_CHECKPOINT = "UPDATE feed.checkpoints SET position = $2 WHERE name = $1"
+READ_INCIDENTS = "SELECT incident_id, state FROM feed.incidents WHERE incident_id = ANY($1)"
+WRITE_INCIDENTS = """
+INSERT INTO feed.incidents (incident_id, state) SELECT * FROM unnest($1::uuid[], $2::text[])
+ON CONFLICT (incident_id) DO UPDATE SET state = excluded.state
+"""
+LAST_SEQUENCES = "SELECT agency, max(sequence) AS last FROM feed.entries WHERE agency = ANY($1) GROUP BY agency"
+WRITE_ENTRIES = """
+INSERT INTO feed.entries (agency, sequence, position, message_id, type, subject, headers, body, from_partner)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[],
+                     $8::bytea[], $9::boolean[])
+"""
+READ_PARKED = "SELECT DISTINCT stream_id FROM feed.parked"
+WRITE_PARKED = """
+INSERT INTO feed.parked (position, stream_id, reason) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[])
+"""
+
+_log = logging.getLogger(__name__)
+_LAG = gauge("dispatch_partner_feed_lag_events", "Events of the log the partner feeds have not read yet.")
+_WRITTEN = counter("dispatch_partner_feed_messages_total", "Messages numbered for a partner.", ("agency",))
+_PARKED = counter("dispatch_partner_feed_parked_total", "Facts no feed could read, and later ones of their stream.")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One numbered message as it will be sent. `headers` are the CloudEvents headers."""
+
+    agency: str
+    sequence: int
+    position: int
+    message_id: UUID
+    type: str
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+    from_partner: bool
+
+
+@dataclass
+class _Page:
+    """What one page changes."""
+
+    entries: list[Entry] = field(default_factory=list)
+    incidents: dict[UUID, SharedIncident] = field(default_factory=dict)
+    parked: list[tuple[int, UUID, str]] = field(default_factory=list)
+
+
+class Feed:
+    """The writer of all feeds. One owner at a time (an advisory lock); a second one is harmless."""
+
+    def __init__(self, log: EventLog, pool: asyncpg.Pool, city: str, *, page_events: int = PAGE_EVENTS) -> None:
+        self._log = log
+        self._pool = pool
+        self._city = city
+        self._page_events = page_events
+        self._parked: set[UUID] = set()
+        self._last: dict[str, int] = {}
+        self.tree = Tree()
+        self.position: int | None = None
+
+    async def catch_up(self) -> int:
+        """Write every page up to the tip; the number of messages written."""
+        written = 0
+        while (page := await self.advance()) is not None:
+            written += page
+        return written
+
+    async def advance(self) -> int | None:
+        """Write one page; the number of its messages, or None at the tip. Raises `Conflict` if another owner wrote."""
+        position = await self._begun()
+        tip = await self._log.tip()
+        _LAG.set(max(0, tip.position - position))
+        if tip.position <= position:
+            return None
+        rows = await self._log.read_after(
+            position,
+            limit=self._page_events,
+            up_to_position=tip.position,
+            topics=(*TOPICS, *trees.TOPICS),
+        )
+        end = rows[-1].position if len(rows) == self._page_events else tip.position
+        try:
+            facts, page, newer = self._decoded(rows)
+            if newer is not None:
+                # What this release can read goes out; then it waits for its upgrade.
+                end = _last_before(newer, position)
+            return await self._write(position, end, facts, page)
+        except BaseException:
+            # The tree and the numbers may have run ahead of a transaction that did not happen.
+            self.position = None
+            raise
+
+    async def _begun(self) -> int:
+        """Where we stand; at first, and after any failure, read back from the database."""
+        if self.position is not None:
+            return self.position
+        async with self._pool.acquire() as connection:
+            await connection.execute(FIRST_CHECKPOINT, NAME)
+            position: int = await connection.fetchval(READ_CHECKPOINT, NAME)
+            self._parked = {row["stream_id"] for row in await connection.fetch(READ_PARKED)}
+        self._last = {}
+        self.tree = await self._tree_at(position)
+        self.position = position
+        return position
+
+    async def _tree_at(self, position: int) -> Tree:
+        tree, read = Tree(), 0
+        while read < position:
+            rows = await self._log.read_after(
+                read, limit=TREE_PAGE_EVENTS, up_to_position=position, topics=trees.TOPICS
+            )
+            for row in rows:
+                if row.stream_id not in self._parked:
+                    tree.take(as_fact(row).event)
+            if len(rows) < TREE_PAGE_EVENTS:
+                break
+            read = rows[-1].position
+        return tree
+
+    async def _write(self, position: int, end: int, facts: Sequence[Fact[Event]], page: _Page) -> int:
+        async with self._pool.acquire() as connection, connection.transaction():
+            found = await connection.fetchval(LOCK_CHECKPOINT, NAME)
+            if found != position:
+                raise Conflict(
+                    "feed_moved", f"The partner feed is at {found}, written by another owner, and not at {position}."
+                )
+            about = {incident_of(fact) for fact in facts if fact.event.name in TOPICS}
+            stored = await connection.fetch(READ_INCIDENTS, list(about))
+            page.incidents = {row["incident_id"]: STORED.validate_json(row["state"]) for row in stored}
+            await self._fold(connection, facts, page)
+            await self._store(connection, page)
+            await connection.execute(MOVE_CHECKPOINT, NAME, end)
+        self.position = end
+        _PARKED.inc(len(page.parked))
+        for entry in page.entries:
+            _WRITTEN.labels(entry.agency).inc()
+        return len(page.entries)
+
+    def _decoded(self, rows: Sequence[RecordedEvent]) -> tuple[list[Fact[Event]], _Page, RecordedEvent | None]:
+        """Facts up to the first of a newer schema, which is the third. Poison is parked with what follows it there."""
+        page, facts = _Page(), []
+        for row in rows:
+            if row.stream_id in self._parked:
+                page.parked.append((row.position, row.stream_id, "an earlier fact of this stream is parked"))
+                continue
+            try:
+                facts.append(as_fact(row))
+            except NewerSchema:
+                return facts, page, row
+            except Undecodable as error:
+                _log.error("fact parked", extra={"position": row.position, "reason": str(error)[:500]})
+                self._parked.add(row.stream_id)
+                page.parked.append((row.position, row.stream_id, str(error)[:2_000]))
+        return facts, page, None
+
+    async def _fold(self, connection: asyncpg.Connection, facts: Sequence[Fact[Event]], page: _Page) -> None:
+        for fact in facts:
+            self.tree.take(fact.event)
+            if fact.event.name not in TOPICS:
+                continue
+            incident_id = incident_of(fact)
+            before = page.incidents.get(incident_id, SharedIncident())
+            shared, heard = notices(before, after(before, fact), fact, self.tree)
+            page.incidents[incident_id] = shared
+            for notice in heard:
+                number = await self._next(connection, notice.agency)
+                page.entries.append(self._entry(notice, number, fact, shared))
+
+    async def _next(self, connection: asyncpg.Connection, agency: str) -> int:
+        """The agency's next number; contiguous, since whoever counts holds the checkpoint's lock."""
+        if agency not in self._last:
+            found = await connection.fetch(LAST_SEQUENCES, [agency])
+            self._last[agency] = found[0]["last"] if found else 0
+        self._last[agency] += 1
+        return self._last[agency]
+
+    def _entry(self, notice: Notice, sequence: int, fact: Fact[Event], shared: SharedIncident) -> Entry:
+        incident_id, kind = incident_of(fact), notice.contract.type
+        message_id = uuid5(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
+        actor = fact.envelope.actor
+        own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
+        causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id
+        headers = headers_of(
+            {
+                "specversion": "1.0",
+                "id": str(message_id),
+                "type": kind,
+                "source": f"/city/{self._city}/dispatch",
+                "subject": f"incident/{incident_id}",
+                "time": fact.envelope.occurred_at.isoformat(),
+                "recordedtime": fact.recorded_at.isoformat(),
+                "datacontenttype": "application/json",
+                "sequence": str(sequence),
+                "correlationid": str(incident_id),
+                "causationid": str(causation),
+            }
+        )
+        subject = self._subject(notice, shared.state.owner)
+        body = _json(notice.body)
+        if len(body) + len(_json(headers)) + len(subject) + HEADER_BYTES_RESERVED > MESSAGE_BYTES_MAX:
+            body = _by_reference(notice.body, incident_id, fact.position)
+        return Entry(notice.agency, sequence, fact.position, message_id, kind, subject, headers, body, from_partner=own)
+
+    def _subject(self, notice: Notice, owner: Ownership | None) -> str:
+        center, station = self.tree.places(owner) if owner else (None, None)
+        message = subject_token(notice.contract.type)
+        return feed_subject(self._city, notice.agency, center=center, station=station, message=message)
+
+    async def _store(self, connection: asyncpg.Connection, page: _Page) -> None:
+        if page.incidents:
+            states = [STORED.dump_json(shared).decode() for shared in page.incidents.values()]
+            await connection.execute(WRITE_INCIDENTS, list(page.incidents), states)
+        if page.parked:
+            await connection.execute(WRITE_PARKED, *map(list, zip(*page.parked, strict=True)))
+        if page.entries:
+            rows = [
+                (e.agency, e.sequence, e.position, e.message_id, e.type, e.subject, _json(e.headers).decode(), e.body,
+                 e.from_partner)
+                for e in page.entries
+            ]  # fmt: skip
+            await connection.execute(WRITE_ENTRIES, *map(list, zip(*rows, strict=True)))
+
+
+def _last_before(newer: RecordedEvent, position: int) -> int:
+    if newer.position - 1 == position:
+        raise NewerSchema(f"the fact at {newer.position} was written by a newer release: upgrade this one")
+    return newer.position - 1
+
+
+def _by_reference(body: Mapping[str, object], incident_id: UUID, position: int) -> bytes:
+    address = {key: body[key] for key in ("incident_id", "assignment_id") if key in body}
+    return _json({**address, "reference": f"/v1/incidents/{incident_id}?position={position}"})
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,237 @@
+"""What a partner is told of an incident: pure, from facts alone.
+
+An agency is told from the moment a routing names it, and then until the end, even if a later routing leaves it out:
+who was alarmed must learn how it ended, and the domain lets it answer. Exercises and tests are kept from every feed:
+a partner's system that overlooks a mark would send real crews (decision record 0011).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from dispatch.partners import contracts
+from dispatch.partners.contracts import (
+    ADDRESS_FIELDS,
+    IncidentMessage,
+    PublicAssignment,
+    PublicPlace,
+    PublicRecipient,
+)
+from dispatch.partners.tree import Tree
+from domain.assignment.events import (
+    AssignmentAcknowledged,
+    AssignmentCancelled,
+    AssignmentCleared,
+    AssignmentDeclined,
+    AssignmentMade,
+    UnitEnRoute,
+    UnitOnScene,
+)
+from domain.event import Event, Fact
+from domain.incident import events as incident
+from domain.incident.decider import INITIAL, IncidentState, evolve
+from domain.vocabulary import AssignmentPhase, MessageStatus
+
+MESSAGES: dict[str, type[IncidentMessage]] = {
+    incident.IncidentRouted.name: contracts.Routed,
+    incident.SeverityRaised.name: contracts.SeverityRaised,
+    incident.IncidentClassified.name: contracts.Classified,
+    incident.IncidentRelocated.name: contracts.Relocated,
+    incident.IncidentVerified.name: contracts.Verified,
+    incident.IncidentDismissed.name: contracts.Dismissed,
+    incident.IncidentAccepted.name: contracts.Accepted,
+    incident.TransferAccepted.name: contracts.Transferred,
+    incident.IncidentEscalated.name: contracts.Escalated,
+    incident.AgencyAccepted.name: contracts.AgencyAccepted,
+    incident.AgencyDeclined.name: contracts.AgencyDeclined,
+    incident.IncidentMerged.name: contracts.Merged,
+    incident.IncidentUnmerged.name: contracts.Unmerged,
+    incident.IncidentResolved.name: contracts.Resolved,
+    incident.IncidentClosed.name: contracts.Closed,
+    incident.IncidentReopened.name: contracts.Reopened,
+    AssignmentMade.name: contracts.AssignmentMade,
+    AssignmentAcknowledged.name: contracts.AssignmentAcknowledged,
+    AssignmentDeclined.name: contracts.AssignmentDeclined,
+    UnitEnRoute.name: contracts.AssignmentEnRoute,
+    UnitOnScene.name: contracts.AssignmentOnScene,
+    AssignmentCleared.name: contracts.AssignmentCleared,
+    AssignmentCancelled.name: contracts.AssignmentCancelled,
+}
+"""Facts that partners hear of, and as what. Everything else stays inside: claims, notes, evidence, folds, offers."""
+PROGRESS: dict[str, AssignmentPhase] = {
+    AssignmentMade.name: AssignmentPhase.MADE,
+    AssignmentAcknowledged.name: AssignmentPhase.ACKNOWLEDGED,
+    UnitEnRoute.name: AssignmentPhase.EN_ROUTE,
+    UnitOnScene.name: AssignmentPhase.ON_SCENE,
+}
+ENDS = frozenset({AssignmentDeclined.name, AssignmentCleared.name, AssignmentCancelled.name})
+TOPICS = (incident.IncidentOpened.name, *MESSAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAssignment:
+    """One unit on the incident."""
+
+    agency: str
+    unit_id: UUID
+    call_sign: str
+    phase: AssignmentPhase
+
+
+@dataclass(frozen=True, slots=True)
+class SharedIncident:
+    """An incident and who was told of it."""
+
+    state: IncidentState = INITIAL
+    headline: str | None = None
+    opened_at: datetime | None = None
+    disposition: str | None = None
+    assignments: Mapping[UUID, SharedAssignment] = field(default_factory=dict)
+    told: frozenset[str] = frozenset()
+
+
+STORED: TypeAdapter[SharedIncident] = TypeAdapter(SharedIncident)
+"""Its form between two pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to one agency, before it is numbered. `body` holds listed fields only."""
+
+    agency: str
+    contract: type[IncidentMessage]
+    body: dict[str, Any]
+
+
+def incident_of(fact: Fact[Event]) -> UUID:
+    """The incident a fact is about: assignments live on their unit's stream and name it."""
+    named: UUID = getattr(fact.event, "incident_id", fact.stream_id) if _is_assignment(fact.event) else fact.stream_id
+    return named
+
+
+def after(before: SharedIncident, fact: Fact[Event]) -> SharedIncident:
+    """The incident after a fact. Total; facts that do not matter change nothing."""
+    event = fact.event
+    if _is_assignment(event):
+        return replace(before, assignments=_assignments(before.assignments, event))
+    shared = replace(before, state=evolve(before.state, event))
+    match event:
+        case incident.IncidentOpened():
+            return replace(shared, headline=event.headline, opened_at=fact.envelope.occurred_at)
+        case incident.IncidentResolved(disposition=disposition):
+            return replace(shared, disposition=disposition.value)
+        case incident.IncidentReopened():
+            return replace(shared, disposition=None)
+        case _:
+            return shared
+
+
+def notices(
+    before: SharedIncident, shared: SharedIncident, fact: Fact[Event], tree: Tree
+) -> tuple[SharedIncident, tuple[Notice, ...]]:
+    """Who hears of this fact and what, in the order of agency codes; and the incident with those marked as told."""
+    contract = MESSAGES.get(fact.event.name)
+    if contract is None or shared.state.phase is None or shared.state.status is not MessageStatus.ACTUAL:
+        return shared, ()
+    concerned = _concerned(before, shared, fact.event)
+    heard = []
+    for agency in sorted(concerned & tree.fields.keys()):
+        first = agency not in shared.told
+        body = _body(contracts.Routed if first else contract, incident_of(fact), shared, fact, agency, tree)
+        heard.append(Notice(agency, contracts.Routed if first else contract, body))
+    return replace(shared, told=shared.told | {notice.agency for notice in heard}), tuple(heard)
+
+
+def _concerned(before: SharedIncident, shared: SharedIncident, event: Event) -> frozenset[str]:
+    """Progress of a unit goes to its own agency; every other fact to all that were ever asked or told."""
+    agencies = shared.state.agencies
+    if not _is_assignment(event):
+        return agencies
+    assignment_id = getattr(event, "assignment_id", None)
+    assignment = shared.assignments.get(assignment_id) or before.assignments.get(assignment_id)  # type: ignore[arg-type]
+    return agencies & {assignment.agency} if assignment else frozenset()
+
+
+def _is_assignment(event: Event) -> bool:
+    return event.name in PROGRESS or event.name in ENDS
+
+
+def _assignments(before: Mapping[UUID, SharedAssignment], event: Event) -> Mapping[UUID, SharedAssignment]:
+    if isinstance(event, AssignmentMade):
+        made = SharedAssignment(event.agency, event.unit_id, event.call_sign, AssignmentPhase.MADE)
+        return {**before, event.assignment_id: made}
+    assignment_id: UUID | None = getattr(event, "assignment_id", None)
+    if assignment_id is None or assignment_id not in before:
+        return before
+    if event.name in ENDS:
+        return {key: value for key, value in before.items() if key != assignment_id}
+    return {**before, assignment_id: replace(before[assignment_id], phase=PROGRESS[event.name])}
+
+
+def _body(
+    contract: type[IncidentMessage],
+    incident_id: UUID,
+    shared: SharedIncident,
+    fact: Fact[Event],
+    agency: str,
+    tree: Tree,
+) -> dict[str, Any]:
+    state = shared.state
+    extra: dict[str, Any] = {}
+    if issubclass(contract, contracts.AssignmentMessage):
+        extra["assignment_id"] = getattr(fact.event, "assignment_id", None)
+    message = contract(
+        incident_id=incident_id,
+        number=state.number,
+        category=state.category,
+        severity=state.severity.name.lower(),
+        priority=state.priority,
+        phase=state.phase.value if state.phase else None,
+        place=_place(state),
+        headline=shared.headline,
+        opened_at=shared.opened_at,
+        message_status=state.status.value,
+        role=next((each.role.value for each in state.recipients if each.agency == agency), None),
+        recipients=_recipients(state),
+        owner=tree.center(state.owner.center_id) if state.owner else None,
+        accept_by=state.accept_by,
+        assignments=tuple(
+            PublicAssignment(assignment_id=key, unit_id=each.unit_id, call_sign=each.call_sign, phase=each.phase.value)
+            for key, each in shared.assignments.items()
+            if each.agency == agency
+        ),
+        disposition=shared.disposition,
+        merged_into=state.merge.into_incident_id if state.merge else None,
+        note=_note(fact.event),
+        **extra,
+    )
+    listed = tree.fields[agency] | ADDRESS_FIELDS
+    return message.model_dump(mode="json", exclude_none=True, include=set(listed))
+
+
+def _place(state: IncidentState) -> PublicPlace | None:
+    point, address = state.place.point, state.place.address
+    if point is None and address is None:
+        return None
+    return PublicPlace(lon=point.lon if point else None, lat=point.lat if point else None, address=address)
+
+
+def _recipients(state: IncidentState) -> tuple[PublicRecipient, ...]:
+    return tuple(
+        PublicRecipient(agency=each.agency, role=each.role.value, answer=state.answers.get(each.agency))
+        for each in state.recipients
+    )
+
+
+def _note(event: Event) -> str | None:
+    for name in ("note", "reason", "outcome"):
+        found = getattr(event, name, None)
+        if isinstance(found, str):
+            return str(found)
+    return None
