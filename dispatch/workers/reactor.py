@@ -1,0 +1,286 @@
+"""Reactors: a page of facts becomes decisions, recorded together with the reactor's mark or not at all.
+
+How a page is worked: read the facts that matter beyond the mark, let the reactor decide, record all changes and the
+moved mark in one command. Somebody was first (`VersionConflict`): the reactor decides again, on fresh state. Another
+owner moved the mark (`MarkConflict`): nothing was recorded, and we go back to where the mark is. So a crash anywhere
+repeats nothing, and an effect happens once.
+
+A fact that no attempt can digest (undecodable, or the decision itself fails) is parked: a journal event names it and
+why, in the command that moves the mark past it, and an alarm is raised. Its page is retried fact by fact first, so
+one bad fact never takes its neighbours along. A fact of a newer release pauses the reactor; it is upgraded, not wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import uuid5
+
+from dispatch.handling.scribe import Change, Request, Scribe, as_fact
+from dispatch.ports import Appended, EventLog, Mark, MarkConflict, RecordedEvent, VersionConflict
+from dispatch.telemetry import counter, gauge
+from dispatch.workers.ownership import Ownership
+from domain.codec import NewerSchema, Undecodable
+from domain.event import Actor, Event, Fact
+from domain.identifiers import named
+from domain.policies.events import EventParked
+from domain.refusals import Conflict, Unavailable
+from domain.vocabulary import ActorKind
+
+IDLE_S = 1.0
+"""Longest sleep without a look at the log; a wake-up that was lost costs this much."""
+BACK_OFF_S = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses after failures in a row; the last one repeats."""
+PAUSE_S = 30.0
+"""Between two looks at an event of a newer release."""
+CONFLICTS_IN_A_ROW_MAX = 20
+"""Decisions lost to others before the page is left for a moment."""
+MARK_EVERY_POSITIONS = 5_000
+"""A reactor that had nothing to say moves its durable mark only now and then."""
+REASON_CHARACTERS_MAX = 2_000
+
+PARKED = counter("reactor_parked_total", "Events a reactor could not digest and set aside.", ("reactor",))
+PAUSED = gauge("reactor_paused", "1 while a reactor waits to be upgraded.", ("reactor",))
+MARKED = gauge("reactor_position", "Log position a reactor has worked up to.", ("reactor",))
+CONFLICTS = counter("reactor_conflicts_total", "Decisions made anew because somebody was first.", ("reactor",))
+
+logger = logging.getLogger(__name__)
+
+
+class Reactor(Protocol):
+    """Turns facts into decisions. Its memory, if any, changes by facts read from the log only."""
+
+    name: str
+    topics: frozenset[str]
+    page_events: int
+
+    async def prepare(self, mark: int) -> None:
+        """Build the memory as of the mark: at the start, and when another owner has moved it."""
+
+    async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
+        """What follows from the page, on the state of now. Called again after a conflict. No effects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Facts that matter, and how far the log was read to find them."""
+
+    rows: tuple[RecordedEvent, ...]
+    to_position: int
+
+
+class ReactorRunner:
+    """Drives one reactor. `step` does one page; `run` goes on until stopped."""
+
+    def __init__(self, reactor: Reactor, *, log: EventLog, scribe: Scribe, ownership: Ownership) -> None:
+        self._reactor = reactor
+        self._log = log
+        self._scribe = scribe
+        self._ownership = ownership
+        self._mark: int | None = None
+        """The durable mark, as last seen; None before it was read."""
+        self._position = 0
+        """How far the log was looked at; at least the mark."""
+
+    @property
+    def position(self) -> int:
+        """How far the log was worked."""
+        return self._position
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own the task and work until `stop`. Failures of the world are waited out, never raised."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                await self._own()
+                moved = await self.step()
+                failures = 0
+                if not moved:
+                    await self._wait(stop)
+            except NewerSchema as error:
+                await self._pause(stop, error)
+            except (Unavailable, Conflict, OSError, TimeoutError) as error:
+                await self._back_off(stop, failures, error)
+                failures += 1
+            except Exception as error:
+                if not _is_of_the_database(error):
+                    raise
+                await self._back_off(stop, failures, error)
+                failures += 1
+        await self._ownership.release()
+
+    async def step(self) -> bool:
+        """Work one page; whether there was anything to look at. Raises what the world says."""
+        if self._mark is None:
+            self._mark = self._position = await self._log.mark(self._reactor.name)
+            await self._reactor.prepare(self._mark)
+        page = await self._read()
+        if not page.rows:
+            return await self._pass_over(page.to_position)
+        await self._work(page)
+        return True
+
+    async def drain(self) -> int:
+        """Step until nothing is left; the position reached."""
+        while await self.step():
+            pass
+        return self._position
+
+    async def _own(self) -> None:
+        if not await self._ownership.holds():
+            self._mark = None
+            await self._ownership.acquire()
+
+    async def _read(self) -> Page:
+        tip = (await self._log.tip()).position
+        limit = self._reactor.page_events
+        rows = await self._log.read_after(
+            self._position, limit=limit, up_to_position=tip, topics=sorted(self._reactor.topics)
+        )
+        return Page(tuple(rows), rows[-1].position if len(rows) == limit else max(tip, self._position))
+
+    async def _pass_over(self, position: int) -> bool:
+        """Nothing here matters. The durable mark follows now and then; a restart looks at the rest again."""
+        moved = position > self._position
+        assert self._mark is not None, "read before it is moved"
+        if position - self._mark >= MARK_EVERY_POSITIONS:
+            await self._record((), position, None)
+        self._position = max(self._position, position)
+        return moved
+
+    async def _work(self, page: Page) -> None:
+        """The whole page; if it cannot be digested, fact by fact, and what is left over is parked."""
+        if await self._try(page.rows, page.to_position) is None:
+            return
+        before = self._position
+        for index, row in enumerate(page.rows):
+            end = page.to_position if index == len(page.rows) - 1 else row.position
+            if row.position <= before:
+                continue
+            failure = await self._try((row,), end)
+            if failure is not None:
+                await self._park(row, failure, end)
+
+    async def _try(self, rows: Sequence[RecordedEvent], to_position: int) -> Exception | None:
+        """Decide and record; the failure if these rows cannot be digested."""
+        try:
+            facts = [as_fact(row) for row in rows]
+        except Undecodable as error:
+            return error
+        for _ in range(CONFLICTS_IN_A_ROW_MAX):
+            try:
+                changes = await self._reactor.decide(facts)
+            except (NewerSchema, Unavailable, OSError, TimeoutError):
+                raise
+            except Exception as error:
+                if _is_of_the_database(error):
+                    raise
+                logger.exception("a reactor failed", extra={"reactor": self._reactor.name, "position": to_position})
+                return error
+            if await self._record(changes, to_position, facts[-1]):
+                return None
+            CONFLICTS.labels(self._reactor.name).inc()
+        raise Conflict("reactor.conflicts", f"{self._reactor.name} lost {CONFLICTS_IN_A_ROW_MAX} races in a row.")
+
+    async def _record(self, changes: Sequence[Change], to_position: int, cause: Fact[Event] | None) -> bool:
+        """Record with the mark. False: somebody was first on a stream. Raises `Conflict` if the mark was moved."""
+        assert self._mark is not None, "read before it is moved"
+        mark = Mark(self._reactor.name, self._mark, to_position)
+        command = await self._scribe.command(_joined(changes), self._request(to_position, cause), marks=(mark,))
+        verdict = await self._log.append(command)
+        match verdict:
+            case Appended():
+                self._mark = self._position = to_position
+                MARKED.labels(self._reactor.name).set(to_position)
+                return True
+            case VersionConflict():
+                return False
+            case MarkConflict(actual_position=actual):
+                self._mark = None
+                raise Conflict("mark_moved", f"Another owner moved {self._reactor.name} to {actual}.")
+            case _:
+                raise AssertionError(f"a command without a key got {verdict}")
+
+    def _request(self, to_position: int, cause: Fact[Event] | None) -> Request:
+        return Request(
+            actor=Actor(kind=ActorKind.REACTOR, id=self._reactor.name),
+            received_at=self._scribe.clock.now(),
+            request_id=uuid5(named("reactor", self._reactor.name), str(to_position)),
+            causation_id=cause.envelope.event_id if cause is not None else None,
+        )
+
+    async def _park(self, row: RecordedEvent, failure: Exception, to_position: int) -> None:
+        parked = EventParked(
+            reactor=self._reactor.name,
+            position=row.position,
+            stream_id=row.stream_id,
+            topic=row.topic,
+            reason=f"{type(failure).__name__}: {failure}"[:REASON_CHARACTERS_MAX],
+        )
+        journal = named("reactor-journal", self._reactor.name)
+        await self._record((Change(journal, None, (parked,)),), to_position, None)
+        PARKED.labels(self._reactor.name).inc()
+        logger.error(
+            "event parked",
+            extra={
+                "reactor": self._reactor.name,
+                "position": row.position,
+                "topic": row.topic,
+                "reason": parked.reason,
+            },
+        )
+
+    async def _wait(self, stop: asyncio.Event) -> None:
+        """Until the log grows, `IDLE_S` passes, or we are stopped."""
+        grown = asyncio.create_task(self._log.wait_beyond(self._position, timeout_s=IDLE_S))
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait((grown, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (grown, stopped):
+                task.cancel()
+            results = await asyncio.gather(grown, stopped, return_exceptions=True)
+        if isinstance(results[0], Exception):
+            raise results[0]
+
+    async def _pause(self, stop: asyncio.Event, error: NewerSchema) -> None:
+        logger.error("reactor paused", extra={"reactor": self._reactor.name, "reason": str(error)})
+        with PAUSED.labels(self._reactor.name).track_inprogress():
+            await sleep_or_stop(stop, PAUSE_S)
+
+    async def _back_off(self, stop: asyncio.Event, failures: int, error: Exception) -> None:
+        if isinstance(error, Conflict):
+            CONFLICTS.labels(self._reactor.name).inc()
+        else:
+            logger.warning("reactor waits", extra={"reactor": self._reactor.name, "reason": str(error)})
+        await sleep_or_stop(stop, BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+
+
+async def run_reactor(
+    reactor: Reactor, *, log: EventLog, scribe: Scribe, ownership: Ownership, stop: asyncio.Event
+) -> None:
+    """Own a reactor and drive it until stopped."""
+    await ReactorRunner(reactor, log=log, scribe=scribe, ownership=ownership).run(stop)
+
+
+async def sleep_or_stop(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, unless we are stopped first."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+def _joined(changes: Sequence[Change]) -> list[Change]:
+    """Changes with something in them. A stream is named once a command: reactors join their events themselves."""
+    kept = [change for change in changes if change.events]
+    assert len({change.stream_id for change in kept}) == len(kept), "a stream named twice in one decision"
+    return kept
+
+
+def _is_of_the_database(error: Exception) -> bool:
+    """The driver's own errors, which are not all `OSError`: the connection is gone, the server shuts down."""
+    return type(error).__module__.partition(".")[0] in ("asyncpg", "sqlalchemy")
