@@ -44,7 +44,7 @@ def check(command: AppendCommand) -> int:
             state_bytes += size
     assert events <= MAX_EVENTS_PER_COMMAND, f"{events} events in one command"
     if len(command.streams) != 1:
-        assert command.streams or command.marks, "a command with nothing to record"
+        assert command.streams or command.marks or command.idempotency, "a command with nothing to record"
         assert len({stream.stream_id for stream in command.streams}) == len(command.streams), "a stream named twice"
     if command.marks:
         assert len({mark.reactor for mark in command.marks}) == len(command.marks), "a reactor named twice"
