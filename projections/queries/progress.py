@@ -15,7 +15,7 @@ from sqlalchemy import Select, func, select
 from projections import tables
 
 CHANGES_CHANNEL = "dispatch_board"
-"""NOTIFY channel: one hint a page that changed a board; the payload is the page's position."""
+"""NOTIFY channel: one hint a page, in the transaction of its rows; the payload is the page's position."""
 CHANGES_LIMIT = 1_000
 
 
@@ -33,8 +33,11 @@ def position(names: Sequence[str]) -> Select[Any]:
 
 
 def board_changes(after_position: int, *, limit: int = CHANGES_LIMIT) -> Select[Any]:
-    """Changes of pages beyond a position, oldest first. A limited answer may end inside a page: read on from its end
-    with `board_changes_of(page)` or ask again with the previous page's position."""
+    """Changes of pages beyond a position, oldest first.
+
+    An answer that reaches the limit may end inside a page: leave its last page out and ask again from the one before.
+    One page has at most 500 changes, so a limit of 1,000 always brings a whole one.
+    """
     table = tables.board_changes
     return (
         select(table)

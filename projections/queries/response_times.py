@@ -1,4 +1,4 @@
-"""Percentiles of response times, computed over rows: start, stop, percentile and period are the question's, not ours."""
+"""Percentiles of response times over rows: start, stop, percentile and period are the question's, not ours."""
 
 from __future__ import annotations
 

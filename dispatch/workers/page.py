@@ -1,0 +1,157 @@
+"""One page for several projections: load the rows it touches, fold, write rows and checkpoint in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import asyncpg
+
+from dispatch.workers.rows import RowCache, RowStore, encoded
+from projections import fold, tables
+from projections.board import change_of
+from projections.projection import Key, Projection, Row
+from projections.queries.progress import CHANGES_CHANNEL
+
+MOVE_CHECKPOINTS = """
+    UPDATE read.checkpoints c SET position = $3, state = 'live', reason = NULL, updated_at = now()
+    FROM unnest($1::text[], $2::int[], $4::bigint[]) AS o(name, version, changes_since)
+    WHERE c.name = o.name AND c.version = o.version AND c.changes_since = o.changes_since
+      AND c.position = $5 AND c.state <> 'building'
+"""
+PARK = """
+    INSERT INTO read.parked (projection, position, entity, topic, reason, follows)
+    SELECT * FROM json_to_recordset($1::text::json)
+        AS p(projection text, position bigint, entity text, topic text, reason text, follows bigint)
+    ON CONFLICT DO NOTHING
+"""
+_CHANGES = RowStore(tables.board_changes)
+_CHANGE_COLUMNS = [name for name in _CHANGES.columns if name != "written_at"]
+INSERT_CHANGES = f"""
+    INSERT INTO read.board_changes ({", ".join(f'"{name}"' for name in _CHANGE_COLUMNS)})
+    SELECT {", ".join(f'"{name}"' for name in _CHANGE_COLUMNS)}
+    FROM json_populate_recordset(NULL::read.board_changes, $1::text::json)
+"""  # noqa: S608  # our own names
+
+UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError)
+"""The rows themselves are at fault, not the world."""
+
+
+class StaleCheckpoint(Exception):
+    """Somebody else moved the checkpoint: nothing of the page was written."""
+
+
+class Target(Protocol):
+    """A projection, its rows and how far it is."""
+
+    projection: Projection
+    store: RowStore
+    position: int
+    changes_since: int
+    parking: dict[str, int]
+    cache: RowCache
+
+
+class PageWriter:
+    """Writes pages for projections that stand at the same position."""
+
+    def __init__(self, connection: asyncpg.Connection, targets: Sequence[Target]) -> None:
+        self._connection = connection
+        self._targets = targets
+
+    async def write(self, page: fold.Page) -> list[fold.Parked]:
+        """Fold and write a page; what had to be parked. Raises `StaleCheckpoint`, and what the driver raises.
+
+        A page whose rows the database refuses is written fact by fact, and the fact at fault is parked.
+        """
+        before = [dict(target.parking) for target in self._targets]
+        try:
+            return await self._write(page)
+        except UNWRITABLE as failure:
+            for target, parking in zip(self._targets, before, strict=True):
+                target.parking = parking
+            return await self._one_by_one(page, failure)
+
+    async def _one_by_one(self, page: fold.Page, failure: Exception) -> list[fold.Parked]:
+        if len(page.facts) > 1 or len(self._targets) > 1:
+            parked = []
+            for fact in page.facts:
+                # Alone with each projection, so that one projection's fault parks the fact for that one only.
+                parked += await self._each(fold.Page(fact.position, [fact]))
+            if not page.facts or page.facts[-1].position < page.position:
+                parked += await self._each(fold.Page(page.position, []))
+            return parked
+        (fact,) = page.facts
+        topic = fact.topic if isinstance(fact, fold.Unreadable) else fact.event.name
+        poison = fold.Unreadable(fact.position, fact.stream_id, topic, f"unwritable: {failure}"[: fold.REASON_MAX])
+        return await self._write(fold.Page(page.position, [poison]))
+
+    async def _each(self, page: fold.Page) -> list[fold.Parked]:
+        parked = []
+        for target in self._targets:
+            parked += await PageWriter(self._connection, [target]).write(page)
+        return parked
+
+    async def _write(self, page: fold.Page) -> list[fold.Parked]:
+        loaded = [await self._rows(target, page) for target in self._targets]
+        folded = [
+            fold.fold(target.projection, page, rows, target.parking)
+            for target, rows in zip(self._targets, loaded, strict=True)
+        ]
+        async with self._connection.transaction():
+            await self._move(page.position)
+            for target, rows, result in zip(self._targets, loaded, folded, strict=True):
+                await self._save(target, result)
+                if target.projection.name == tables.board.name:
+                    await self._tell(page.position, rows, result)
+            parked = [one for result in folded for one in result.parked]
+            if parked:
+                await self._connection.execute(PARK, encoded([_as_row(one) for one in parked]))
+            await self._connection.execute("SELECT pg_notify($1, $2)", CHANGES_CHANNEL, str(page.position))
+        for target, result in zip(self._targets, folded, strict=True):
+            target.position = page.position
+            if not target.projection.is_append_only:
+                target.cache.keep(result.rows)
+        return parked
+
+    async def _rows(self, target: Target, page: fold.Page) -> dict[Key, Row]:
+        if target.projection.is_append_only:
+            return {}
+        found, missing = target.cache.find(fold.keys_of(target.projection, page))
+        return found | await target.store.load(self._connection, missing)
+
+    async def _move(self, position: int) -> None:
+        """The checkpoints first: their rows' locks keep a rebuild's switch out until the page is written."""
+        targets = self._targets
+        done = await self._connection.execute(
+            MOVE_CHECKPOINTS,
+            [target.projection.name for target in targets],
+            [target.projection.version for target in targets],
+            position,
+            [target.changes_since for target in targets],
+            targets[0].position,
+        )
+        if done != f"UPDATE {len(targets)}":
+            raise StaleCheckpoint(", ".join(target.projection.name for target in targets))
+
+    async def _save(self, target: Target, result: fold.Folded) -> None:
+        rows = [row for row in result.rows.values() if row is not None]
+        if target.projection.is_append_only:
+            await target.store.insert(self._connection, rows)
+            return
+        await target.store.upsert(self._connection, rows)
+        await target.store.delete(self._connection, [key for key, row in result.rows.items() if row is None])
+
+    async def _tell(self, position: int, before: dict[Key, Row], result: fold.Folded) -> None:
+        """Say what changed on boards, in the same transaction: a stream never shows what a read does not."""
+        changes: list[dict[str, Any]] = []
+        for key, row in result.rows.items():
+            change = change_of(before.get(key), row)
+            if change is not None:
+                changes.append({"page_position": position, "incident_id": key[0], **change})
+        if changes:
+            await self._connection.execute(INSERT_CHANGES, encoded(changes))
+
+
+def _as_row(parked: fold.Parked) -> dict[str, Any]:
+    return {name: getattr(parked, name) for name in ("projection", "position", "entity", "topic", "reason", "follows")}

@@ -1,0 +1,325 @@
+"""Folds the log into the rows people look at: one transaction a page, for all projections of the process together.
+
+A page is read and decoded once, only the topics somebody wants; rows and checkpoint are written in one transaction, so
+a crash at any point leaves the rows of a page and its checkpoint both there or both not. The checkpoint moves by
+compare-and-set: an owner that was thought dead and comes back finds it moved, drops what it remembers, and stands by.
+
+The rule of ownership: one advisory lock a projection, held by the very connection that writes. If the connection dies,
+so do the lock and the writer at once; nobody can hold one without the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import asyncpg
+
+from dispatch.ports import EventLog
+from dispatch.telemetry import counter, gauge
+from dispatch.workers.page import PageWriter, StaleCheckpoint
+from dispatch.workers.rebuild import Rebuild, live_checkpoints
+from dispatch.workers.rows import PROJECTOR_ROLE, RowCache, RowStore, connect
+from domain.refusals import Unavailable
+from projections import fold, tables
+from projections.projection import Projection
+from projections.registry import PROJECTIONS
+
+PAGE_EVENTS = 500
+"""Relevant events of one page."""
+PAGE_EVERY_S = 0.015
+"""Pages begin at least this far apart unless they are full: at 460 alerts a second, single-event pages would spend the
+machine on transactions."""
+TAKEOVER_EVERY_S = 1.0
+"""How often a process that owns nothing asks for the locks."""
+WAIT_S = 1.0
+RECONNECT_PAUSE_S = 0.5
+JOIN_EVENTS_MAX = 20_000
+"""A projection further behind is built beside the others: it must not hold them up while it catches up."""
+PRUNE_EVERY_S = 60.0
+CHANGES_KEPT_S = 3_600
+"""Board changes older than this are gone; a client that comes back later is told to reset."""
+LOCK_SPACE = 0x50524F4A
+"""First half of the advisory locks' keys."""
+
+BROKEN = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+
+_log = logging.getLogger(__name__)
+_position = gauge("projection_position", "Last position in the rows.", ("projection",))
+_parked = counter("projection_parked_total", "Facts set aside.", ("projection",))
+_folded = counter("projection_events_total", "Events folded into rows.")
+
+
+@dataclass(slots=True)
+class Owned:
+    """A projection this process folds."""
+
+    projection: Projection
+    store: RowStore
+    position: int
+    changes_since: int
+    parking: dict[str, int]
+    cache: RowCache = field(default_factory=RowCache)
+
+
+class Projector:
+    """Owns projections and keeps their rows up with the log."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        dsn: str,
+        *,
+        projections: Sequence[Projection] = tuple(PROJECTIONS.values()),
+        page_events: int = PAGE_EVENTS,
+        role: str | None = PROJECTOR_ROLE,
+        join_events_max: int = JOIN_EVENTS_MAX,
+    ) -> None:
+        self._log = log
+        self._dsn = dsn
+        self._role = role
+        self._projections = {projection.name: projection for projection in projections}
+        self._page_events = page_events
+        self._join_events_max = join_events_max
+        self._connection: asyncpg.Connection | None = None
+        self._owned: dict[str, Owned] = {}
+        self._moved = asyncio.Event()
+        self._building: dict[str, asyncio.Task[None]] = {}
+        self._paused: set[str] = set()
+        self._asked_at = 0.0
+        self._pruned_at = time.monotonic()
+
+    @classmethod
+    async def open(cls, log: EventLog, dsn: str, *, role: str | None = PROJECTOR_ROLE) -> Self:
+        """A projector of every projection, connected. Raises `Unavailable`."""
+        projector = cls(log, dsn, role=role)
+        try:
+            await projector.claim()
+        except BROKEN as failure:
+            raise Unavailable("projector.unavailable", f"The database cannot answer now: {failure}") from failure
+        return projector
+
+    @property
+    def position(self) -> int:
+        """The position all owned projections have reached; 0 while none is owned."""
+        return min((owned.position for owned in self._owned.values()), default=0)
+
+    @property
+    def owned(self) -> frozenset[str]:
+        """Names of the projections this process folds."""
+        return frozenset(self._owned)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Keep up until `stop`; lost connections are made anew, lost ownership is waited for."""
+        try:
+            while not stop.is_set():
+                try:
+                    await self._turn(stop)
+                except StaleCheckpoint as moved:
+                    _log.warning("another owner or a rebuild moved a checkpoint", extra={"projections": str(moved)})
+                    await self._release()
+                except (*BROKEN, Unavailable) as failure:
+                    _log.warning("database away", extra={"reason": str(failure)})
+                    await self._let_go()
+                    await _pause(stop, RECONNECT_PAUSE_S)
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Give up ownership. What was committed stays."""
+        for task in self._building.values():
+            task.cancel()
+        await asyncio.gather(*self._building.values(), return_exceptions=True)
+        await self._let_go()
+
+    async def catch_up(self) -> int:
+        """Fold everything recorded so far; the position reached (less than the tip only if paused)."""
+        tip = (await self._log.tip()).position
+        await self.claim()
+        while (due := self._due(tip)) and await self._advance(due, tip):
+            pass
+        return self.position
+
+    async def wait_for(self, position: int, *, timeout_s: float) -> bool:
+        """Whether the rows have `position` in them before the time is up. For readers in this process."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self.position < position:
+                    await self._moved.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _turn(self, stop: asyncio.Event) -> None:
+        """Claim what is free, wait for news, fold one page of those furthest behind."""
+        now = time.monotonic()
+        if len(self._owned) < len(self._projections) and now - self._asked_at >= TAKEOVER_EVERY_S:
+            await self.claim()
+        if not self._owned:
+            await _pause(stop, TAKEOVER_EVERY_S)
+            return
+        began = time.monotonic()
+        tip = await self._log.wait_beyond(self.position, timeout_s=WAIT_S)
+        due = self._due(tip)
+        is_full = bool(due) and await self._advance(due, tip)
+        if time.monotonic() - self._pruned_at > PRUNE_EVERY_S:
+            await self._prune()
+        if not is_full and due:
+            await _pause(stop, PAGE_EVERY_S - (time.monotonic() - began))
+
+    async def claim(self) -> None:
+        """Take every projection that is free and whose rows are of this release's version; build what is not."""
+        self._asked_at = time.monotonic()
+        if self._connection is None or self._connection.is_closed():
+            self._owned.clear()
+            self._connection = await connect(self._dsn, role=self._role)
+        stored = await live_checkpoints(self._connection)
+        tip = (await self._log.tip()).position
+        for name, projection in self._projections.items():
+            if name in self._owned or name in self._paused:
+                continue
+            found = stored.get(name)
+            if found is not None and found.version > projection.version:
+                continue  # a newer release folds it: ours stands by
+            if tip > self._join_events_max if found is None else found.version < projection.version:
+                self._start_building(projection)
+            else:
+                await self._take(self._connection, projection)
+
+    async def _take(self, connection: asyncpg.Connection, projection: Projection) -> None:
+        """Own it if nobody else does. The checkpoint is read after the lock: the last owner moved it until then."""
+        name = projection.name
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", LOCK_SPACE, name):
+            return
+        await connection.execute(
+            "INSERT INTO read.checkpoints (name, version, position, state) SELECT $1, $2, 0, 'live'"
+            " WHERE NOT EXISTS (SELECT FROM read.checkpoints WHERE name = $1)",
+            name,
+            projection.version,
+        )
+        stored = (await live_checkpoints(connection))[name]
+        waiting = await connection.fetch(
+            "SELECT entity, min(follows) AS follows FROM read.parked WHERE projection = $1 GROUP BY entity", name
+        )
+        parking = {row["entity"]: row["follows"] for row in waiting}
+        store = RowStore(projection.table)
+        self._owned[name] = Owned(projection, store, stored.position, stored.changes_since, parking)
+
+    def _start_building(self, projection: Projection) -> None:
+        running = self._building.get(projection.name)
+        if running is None or running.done():
+            self._building[projection.name] = asyncio.create_task(
+                self._build(projection), name=f"build {projection.name}"
+            )
+
+    async def _build(self, projection: Projection) -> None:
+        """Bring a new or changed projection up beside the live rows, then switch; the loop claims it afterwards."""
+        _log.info("building a projection beside the live one", extra={"projection": projection.name})
+        try:
+            await Rebuild(self._log, self._dsn, projection, role=self._role).run()
+        except (*BROKEN, Unavailable, StaleCheckpoint) as failure:
+            _log.warning("building stopped, to be resumed", extra={"projection": projection.name, "why": str(failure)})
+
+    def _due(self, tip: int) -> list[Owned]:
+        """Those furthest behind: they share one page."""
+        able = [owned for owned in self._owned.values() if owned.position < tip]
+        lowest = min((owned.position for owned in able), default=0)
+        return [owned for owned in able if owned.position == lowest]
+
+    async def _advance(self, due: Sequence[Owned], tip: int) -> bool:
+        """Fold one page for those at the same position; True if there is more to do at once."""
+        position = due[0].position
+        ahead = [owned.position for owned in self._owned.values() if owned.position > position]
+        upper = min([tip, *ahead])
+        topics = sorted({topic for owned in due for topic in owned.projection.topics})
+        recorded = await self._log.read_after(position, limit=self._page_events, up_to_position=upper, topics=topics)
+        is_full = len(recorded) >= self._page_events
+        page = fold.read(recorded, recorded[-1].position if is_full else upper)
+        if page.position > position:
+            assert self._connection is not None
+            parked = await PageWriter(self._connection, due).write(page)
+            self._report(due, page, parked)
+        if page.newer is not None:
+            await self._pause(due, page.newer)
+        self._moved.set()
+        self._moved = asyncio.Event()
+        return page.newer is None and (is_full or upper < tip)
+
+    def _report(self, due: Sequence[Owned], page: fold.Page, parked: Sequence[fold.Parked]) -> None:
+        _folded.inc(len(page.facts))
+        for owned in due:
+            _position.labels(owned.projection.name).set(page.position)
+        for one in parked:
+            _parked.labels(one.projection).inc()
+            _log.error(
+                "a fact was parked",
+                extra={"projection": one.projection, "position": one.position, "entity": one.entity, "why": one.reason},
+            )
+
+    async def _pause(self, due: Sequence[Owned], why: str) -> None:
+        """An event of a newer release: stand still before it, and let an upgraded process take over."""
+        assert self._connection is not None
+        _log.error("paused before an event of a newer schema", extra={"reason": why})
+        for owned in due:
+            name = owned.projection.name
+            self._paused.add(name)
+            del self._owned[name]
+            await self._connection.execute(
+                "UPDATE read.checkpoints SET state = 'paused', reason = $2 WHERE name = $1 AND state = 'live'",
+                name,
+                why,
+            )
+            await self._connection.fetchval("SELECT pg_advisory_unlock($1, hashtext($2))", LOCK_SPACE, name)
+
+    async def _prune(self) -> None:
+        """Forget old board changes, and say up to where."""
+        self._pruned_at = time.monotonic()
+        board = self._owned.get(tables.board.name)
+        if board is None or self._connection is None:
+            return
+        async with self._connection.transaction():
+            gone = await self._connection.fetchval(
+                "WITH gone AS (DELETE FROM read.board_changes WHERE written_at < now() - make_interval(secs => $1)"
+                " RETURNING page_position) SELECT max(page_position) FROM gone",
+                float(CHANGES_KEPT_S),
+            )
+            if gone is not None:
+                await self._connection.execute(
+                    "UPDATE read.checkpoints SET changes_since = $2 WHERE name = $1 AND state <> 'building'",
+                    tables.board.name,
+                    max(gone, board.changes_since),
+                )
+        if gone is not None:
+            board.changes_since = max(gone, board.changes_since)
+
+    async def _release(self) -> None:
+        """Drop what is remembered of rows and the locks, and ask for them again at once."""
+        self._owned.clear()
+        self._asked_at = 0.0
+        with contextlib.suppress(*BROKEN):
+            if self._connection is not None and not self._connection.is_closed():
+                await self._connection.fetchval("SELECT pg_advisory_unlock_all()")
+
+    async def _let_go(self) -> None:
+        """The same when the connection is not to be trusted: it dies, and the locks with it."""
+        self._owned.clear()
+        self._asked_at = 0.0
+        connection, self._connection = self._connection, None
+        if connection is not None and not connection.is_closed():
+            connection.terminate()
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not beyond the stop."""
+    if seconds <= 0:
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,150 @@
+"""Rows of projections in PostgreSQL: loaded by key, written a page at a time, each page one statement a table.
+
+A page travels as one JSON text that the server unfolds into rows of the table's own type: an array column would make
+UNNEST flatten its elements, and a statement a row would cost a round trip each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import Table
+
+from projections import tables
+from projections.projection import Key, Row
+
+CACHED_ROWS_MAX = 20_000
+"""Rows of one projection kept in memory: a flood night has some hundred busy incidents."""
+PROJECTOR_ROLE = "dispatch_projector"
+TIMEOUTS = {"statement_timeout": "5min", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
+CONNECT_TIMEOUT_S = 5.0
+
+
+async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE) -> asyncpg.Connection:
+    """A connection that may write projections. Raises what the driver raises."""
+    settings = {"application_name": "dispatch projector", "jit": "off", **TIMEOUTS}
+    if role is not None:
+        settings["role"] = role
+    connection = await asyncpg.connect(dsn, server_settings=settings, timeout=CONNECT_TIMEOUT_S)
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: b"\x01" + encoded(value).encode(),
+        decoder=lambda stored: json.loads(stored[1:]),
+    )
+    return connection
+
+
+def encoded(value: Any) -> str:
+    """JSON text of rows."""
+    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    raise TypeError(f"a row holds {type(value).__name__}, which no column takes")
+
+
+def qualified(name: str) -> str:
+    """A table of schema `read`."""
+    return f'{tables.SCHEMA}."{name}"'
+
+
+class RowStore:
+    """One table. `name` is another one of the same shape while a rebuild fills it."""
+
+    def __init__(self, table: Table, name: str | None = None) -> None:
+        self.name = name or table.name
+        self.columns = [column.name for column in table.columns]
+        self.key = [column.name for column in table.primary_key.columns]
+        self._own = qualified(self.name)
+        listed = ", ".join(f'"{name}"' for name in self.columns)
+        keys = ", ".join(f'"{name}"' for name in self.key)
+        rest = [name for name in self.columns if name not in self.key]
+        changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
+        source = f"SELECT {listed} FROM json_populate_recordset(NULL::{qualified(table.name)}, $1::text::json)"  # noqa: S608  # our own names
+        insert = f"INSERT INTO {self._own} ({listed}) {source} ON CONFLICT ({keys})"
+        self._upsert = f"{insert} DO UPDATE SET {changes}"
+        self._insert = f"{insert} DO NOTHING"
+        self._select = f"SELECT {listed} FROM {self._own} WHERE {keys} = ANY($1)"  # noqa: S608  # the same
+        self._delete = f"DELETE FROM {self._own} WHERE {keys} = ANY($1)"  # noqa: S608  # the same
+
+    async def load(self, connection: asyncpg.Connection, keys: Iterable[Key]) -> dict[Key, Row]:
+        """Those of the rows that exist. Only tables with a key of one column are ever loaded by key."""
+        wanted = [key[0] for key in keys]
+        if not wanted:
+            return {}
+        assert len(self.key) == 1, f"{self.name} has a key of several columns: it must be append-only"
+        found = await connection.fetch(self._select, wanted)
+        return {(row[self.key[0]],): dict(row) for row in found}
+
+    async def upsert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+        """Write rows over what is there."""
+        if rows:
+            await connection.execute(self._upsert, encoded(rows))
+
+    async def insert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+        """Write rows that stay as they first were."""
+        if rows:
+            await connection.execute(self._insert, encoded(rows))
+
+    async def copy(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
+        """Write rows that are known to be new, the fast way."""
+        if rows:
+            await connection.copy_records_to_table(
+                self.name,
+                schema_name=tables.SCHEMA,
+                columns=self.columns,
+                records=[tuple(row[name] for name in self.columns) for row in rows],
+            )
+
+    async def delete(self, connection: asyncpg.Connection, keys: Sequence[Key]) -> None:
+        """Take rows away."""
+        if keys:
+            await connection.execute(self._delete, [key[0] for key in keys])
+
+
+class RowCache:
+    """The rows used last. Only what a committed page wrote comes in here."""
+
+    def __init__(self, limit: int = CACHED_ROWS_MAX) -> None:
+        self._limit = limit
+        self._rows: OrderedDict[Key, Row] = OrderedDict()
+
+    def find(self, keys: Iterable[Key]) -> tuple[dict[Key, Row], list[Key]]:
+        """Rows that are here, and the keys of those that are not."""
+        found: dict[Key, Row] = {}
+        missing: list[Key] = []
+        for key in keys:
+            row = self._rows.get(key)
+            if row is None:
+                missing.append(key)
+            else:
+                self._rows.move_to_end(key)
+                found[key] = row
+        return found, missing
+
+    def keep(self, rows: Mapping[Key, Row | None]) -> None:
+        """Take in what was written."""
+        for key, row in rows.items():
+            if row is None:
+                self._rows.pop(key, None)
+            else:
+                self._rows[key] = row
+                self._rows.move_to_end(key)
+        while len(self._rows) > self._limit:
+            self._rows.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget: somebody else may have written."""
+        self._rows.clear()

@@ -1,0 +1,217 @@
+"""Folding a page of the log into rows: the one way, used live, in a rebuild, in a replay and in tests.
+
+A poison fact is parked, and with it the later facts of the same entity: a row that skipped one fact of its story and
+took the next would be wrong in a way nobody could see, and would differ from a rebuild. Entities of an append-only
+projection do not depend on one another, so there only the poison itself is parked.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from domain.codec import NewerSchema, Undecodable, decode
+from domain.event import Event, Fact
+from projections.projection import Key, Projection, Row
+
+REASON_MAX = 1_000
+"""Characters of a parked fact's reason."""
+
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+"""An escaped NUL, whose backslash is not itself escaped."""
+
+
+class Recorded(Protocol):
+    """One row of the log as it is stored."""
+
+    @property
+    def position(self) -> int:
+        """Its place in the log."""
+
+    @property
+    def stream_id(self) -> UUID:
+        """Its stream."""
+
+    @property
+    def version(self) -> int:
+        """Its place in the stream."""
+
+    @property
+    def topic(self) -> str:
+        """Its name."""
+
+    @property
+    def state(self) -> bytes:
+        """Envelope and body, JSON."""
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the database took it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stored bytes that no known shape explains."""
+
+    position: int
+    stream_id: UUID
+    topic: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A fact set aside. `follows` is the first parked position of its entity: its own for the poison itself."""
+
+    projection: str
+    position: int
+    entity: str
+    topic: str
+    reason: str
+    follows: int
+
+
+@dataclass(slots=True)
+class Page:
+    """Facts in position order, read up to `position`. `newer` says why reading stopped there, if a newer schema did."""
+
+    position: int
+    facts: list[Fact[Event] | Unreadable]
+    newer: str | None = None
+
+
+@dataclass(slots=True)
+class Folded:
+    """What a page did to one projection's rows: key → the row (None: removed), in no order, and what was parked."""
+
+    rows: dict[Key, Row | None] = field(default_factory=dict)
+    parked: list[Parked] = field(default_factory=list)
+
+
+Parking = MutableMapping[str, int]
+"""Entity → the first parked position of it."""
+
+
+def read(recorded: Iterable[Recorded], up_to: int) -> Page:
+    """Decode a page that reaches `up_to`, stopping before an event of a newer schema."""
+    page = Page(up_to, [])
+    for one in recorded:
+        try:
+            page.facts.append(_decoded(one))
+        except NewerSchema as newer:
+            page.position, page.newer = one.position - 1, str(newer)
+            break
+        except Undecodable as poison:
+            page.facts.append(Unreadable(one.position, one.stream_id, one.topic, str(poison)[:REASON_MAX]))
+    return page
+
+
+def _decoded(one: Recorded) -> Fact[Event]:
+    """PostgreSQL has no text with a NUL in it: a replacement character stands in, here and so everywhere."""
+    state = one.state
+    if b"\\u0000" in state:
+        state = _NUL.sub(rb"\1\\ufffd", state)
+    return decode(
+        topic=one.topic,
+        state=state,
+        position=one.position,
+        stream_id=one.stream_id,
+        version=one.version,
+        recorded_at=one.recorded_at,
+    )
+
+
+def keys_of(projection: Projection, page: Page) -> set[Key]:
+    """The rows a page may touch, to be loaded before folding."""
+    found: set[Key] = set()
+    for fact in page.facts:
+        if isinstance(fact, Fact) and fact.event.name in projection.topics:
+            try:
+                found.update(projection.keys(fact))
+            except Exception:  # noqa: BLE001, S112  # `fold` meets it again and parks it with its reason
+                continue
+    return found
+
+
+def fold(projection: Projection, page: Page, rows: Mapping[Key, Row], parking: Parking) -> Folded:
+    """Apply a page. `rows` are the rows before it; `parking` grows by what had to be set aside."""
+    folded = Folded()
+    topics = projection.topics
+    for fact in page.facts:
+        if isinstance(fact, Unreadable):
+            if fact.topic in topics:
+                _park(projection, fact.position, fact.topic, str(fact.stream_id), fact.reason, folded, parking)
+        elif fact.event.name in topics:
+            _apply(projection, fact, rows, folded, parking)
+    return folded
+
+
+def _apply(
+    projection: Projection, fact: Fact[Event], rows: Mapping[Key, Row], folded: Folded, parking: Parking
+) -> None:
+    stream = str(fact.stream_id)
+    try:
+        keys: Sequence[Key] = tuple(projection.keys(fact))
+    except Exception as bug:  # noqa: BLE001  # a bug in a fold must not stop every board of the city
+        _park(projection, fact.position, fact.event.name, stream, repr(bug)[:REASON_MAX], folded, parking)
+        return
+    for key in keys:
+        entity = str(key[0])
+        held = _holder(entity, stream, parking) if parking and not projection.is_append_only else None
+        if held is not None:
+            reason = f"follows the parked event at position {parking[held]}"
+            _park(projection, fact.position, fact.event.name, held, reason, folded, parking)
+            continue
+        before = folded.rows[key] if key in folded.rows else rows.get(key)
+        try:
+            after = projection.apply(key, before, fact)
+        except Exception as bug:  # noqa: BLE001  # the same
+            _park(projection, fact.position, fact.event.name, entity, repr(bug)[:REASON_MAX], folded, parking)
+            continue
+        if after is not before:
+            folded.rows[key] = after
+
+
+def _holder(entity: str, stream: str, parking: Parking) -> str | None:
+    if entity in parking:
+        return entity
+    return stream if stream in parking else None
+
+
+def _park(
+    projection: Projection,
+    position: int,
+    topic: str,
+    entity: str,
+    reason: str,
+    folded: Folded,
+    parking: Parking,
+) -> None:
+    follows = position if projection.is_append_only else parking.setdefault(entity, position)
+    folded.parked.append(Parked(projection.name, position, entity, topic, reason, follows))
+
+
+class MemoryRows:
+    """A projection's rows in memory: for replays and for tests of folds without a database."""
+
+    def __init__(self, projection: Projection) -> None:
+        self.projection = projection
+        self.rows: dict[Key, Row] = {}
+        self.parking: Parking = {}
+        self.parked: list[Parked] = []
+        self.position = 0
+
+    def take(self, page: Page) -> None:
+        """Fold one page."""
+        folded = fold(self.projection, page, self.rows, self.parking)
+        for key, row in folded.rows.items():
+            if row is None:
+                self.rows.pop(key, None)
+            else:
+                self.rows[key] = row
+        self.parked += folded.parked
+        self.position = page.position
