@@ -219,10 +219,10 @@ def variables() -> dict[str, str]:
 
 
 def describe(name: str) -> str:
-    """One line about a setting for `--help`: meaning, unit, variable."""
+    """One line about a setting for `--help`: meaning and unit; click adds the variable."""
     extra = _extra(name)
     unit = f" [{extra['unit']}]" if extra["unit"] else ""
-    return f"{Settings.model_fields[name].description}{unit} Variable: {extra['variable']}."
+    return f"{Settings.model_fields[name].description}{unit}"
 
 
 def env_example() -> str:

@@ -12,7 +12,9 @@ from dispatch.config import Settings, describe, variables
 
 Function = Callable[..., Any]
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Write one JSON document to standard output.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, envvar="DISPATCH_JSON", help="Write one JSON document to standard output."
+)
 
 
 def with_settings(*names: str, attach: bool = True) -> Callable[[Function], Function]:
