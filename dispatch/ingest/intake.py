@@ -59,7 +59,7 @@ class Intake:
 
     def __init__(self, desk: AlertDesk, quarantine: Quarantine, adapters: Mapping[str, Adapter] | None = None) -> None:
         self._desk = desk
-        self._quarantine = quarantine
+        self.quarantine = quarantine
         self._adapters = ADAPTERS if adapters is None else adapters
 
     @property
@@ -88,7 +88,7 @@ class Intake:
         speaker = Sender(sender.actor, kept.gateway)
         parsed = self._understand(Message(kept.adapter, kept.body, kept.delivery, speaker))
         if isinstance(parsed, NotUnderstood):
-            await self._quarantine.refused_again(kept, parsed)
+            await self.quarantine.refused_again(kept, parsed)
             return Taken((Declined(parsed.code, parsed.detail, parsed.pointer, kept.sha256),))
         message = Message(kept.adapter, kept.body, kept.delivery, speaker)
         receipts = await self._record([message], [parsed])
@@ -96,9 +96,9 @@ class Intake:
         taken = Taken(results, parsed.batch, parsed.heartbeat)
         declined = next((result for result in results if isinstance(result, Declined)), None)
         if declined is None:
-            await self._quarantine.understood(kept, [receipt.alert_id for receipt in taken.receipts], sender)
+            await self.quarantine.understood(kept, [receipt.alert_id for receipt in taken.receipts], sender)
         else:
-            await self._quarantine.refused_again(kept, Refused(declined.code, declined.detail))
+            await self.quarantine.refused_again(kept, Refused(declined.code, declined.detail))
         return taken
 
     def _understand(self, message: Message) -> Parsed | NotUnderstood:
@@ -144,7 +144,7 @@ class Intake:
         ALERTS.labels(message.adapter, refusal.code).inc()
         kept_as = None
         if refusal.kept:
-            kept_as = await self._quarantine.keep(
+            kept_as = await self.quarantine.keep(
                 body, adapter=message.adapter, delivery=message.delivery, sender=message.sender, refusal=refusal
             )
         return Declined(refusal.code, refusal.detail, refusal.pointer, kept_as)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -171,6 +171,14 @@ class Quarantine:
         instant, reference = after or (None, None)
         rows = await self._store.rows(_PAGE, instant, reference, with_redriven, reason, min(limit, QUARANTINE_PAGE_MAX))
         return [_kept(row) for row in rows]
+
+    async def everything(self) -> AsyncIterator[KeptMessage]:
+        """All messages not understood yet, page by page."""
+        after: tuple[datetime, str] | None = None
+        while page := await self.page(limit=QUARANTINE_PAGE_MAX, after=after):
+            for kept in page:
+                yield kept
+            after = (page[-1].received_at, page[-1].sha256)
 
     async def find(self, reference: str) -> KeptMessage | None:
         """One kept message."""

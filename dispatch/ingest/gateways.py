@@ -1,0 +1,160 @@
+"""Alerts that gateways send by NATS: request and reply, recorded a page at a time.
+
+Only our reply, sent after the database's commit, acknowledges a message; no JetStream is involved, so a reply that
+does not come means "send it again", and a repeat is harmless. A gateway may publish under its own name only (the
+server's accounts see to that), so the name in the subject is whose credential it was.
+
+    city.<city>.gateway.<gateway>.alerts             our own JSON, one alert or a list
+    city.<city>.gateway.<gateway>.alerts.<adapter>   a vendor's bytes
+
+Headers, all optional: `Content-Type`, `Dispatch-Crs` (`gcj02`), `Dispatch-Camera` (the camera's code).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from dispatch.handling.alerts import Sender
+from dispatch.ingest.answers import document_of
+from dispatch.ingest.intake import Intake, Message
+from dispatch.ingest.limits import BATCH_ALERTS_MAX, BODY_BYTES_MAX
+from dispatch.ingest.message import Delivery, clean
+from domain.event import Actor
+from domain.refusals import DispatchError, Refused, Unavailable
+from domain.vocabulary import ActorKind, CoordinateSystem
+
+QUEUE_GROUP = "ingest"
+"""Several processes share the gateways' messages: each goes to one of them."""
+WAITING_MAX = 4 * BATCH_ALERTS_MAX
+"""Messages that may wait in this process; beyond it the answer is "unavailable" at once, and nothing is taken."""
+REJOIN_AFTER_S = 1.0
+LISTENING_CHECK_S = 5
+"""How often a quiet connection is asked whether it lives: a frozen server says nothing by itself."""
+
+Join = Callable[[], Awaitable[Client]]
+log = logging.getLogger(__name__)
+
+
+class GatewayIntake:
+    """Listens for gateways until it is cancelled."""
+
+    def __init__(self, intake: Intake, city: str, join: Join) -> None:
+        self._intake = intake
+        self._subject = f"city.{city}.gateway.*.alerts"
+        self._join = join
+        self._waiting: asyncio.Queue[Msg] = asyncio.Queue(WAITING_MAX)
+        self.listening = asyncio.Event()
+        """Set while subscribed."""
+
+    async def run(self) -> None:
+        """Join, listen, and join anew whenever the connection is lost. Never raises but `CancelledError`."""
+        while True:
+            try:
+                client = await self._join()
+            except Unavailable as error:
+                log.warning("gateways cannot be heard", extra={"reason": error.detail})
+                await asyncio.sleep(REJOIN_AFTER_S)
+                continue
+            try:
+                await self._listen(client)
+            except (NatsError, OSError, TimeoutError) as error:
+                log.warning("gateways are not heard any more, joining anew", extra={"reason": repr(error)})
+            finally:
+                self.listening.clear()
+                with contextlib.suppress(NatsError, OSError, TimeoutError):
+                    async with asyncio.timeout(REJOIN_AFTER_S):
+                        await client.close()
+            await asyncio.sleep(REJOIN_AFTER_S)
+
+    async def _listen(self, client: Client) -> None:
+        for subject in (self._subject, f"{self._subject}.*"):
+            await client.subscribe(subject, queue=QUEUE_GROUP, cb=self._arrived)
+        await client.flush(timeout=LISTENING_CHECK_S)
+        self.listening.set()
+        while not client.is_closed:
+            page = await self._next_page()
+            if page:
+                await self._take(page)
+            else:
+                await client.flush(timeout=LISTENING_CHECK_S)
+
+    async def _arrived(self, message: Msg) -> None:
+        try:
+            self._waiting.put_nowait(message)
+        except asyncio.QueueFull:
+            busy = Unavailable("ingest.overloaded", f"{WAITING_MAX} messages wait here already. Send it again shortly.")
+            await _reply(message, document_of(busy))
+
+    async def _next_page(self) -> list[Msg]:
+        """What waits, up to one lane call; empty after a quiet while."""
+        try:
+            async with asyncio.timeout(LISTENING_CHECK_S):
+                page = [await self._waiting.get()]
+        except TimeoutError:
+            return []
+        while len(page) < BATCH_ALERTS_MAX and not self._waiting.empty():
+            page.append(self._waiting.get_nowait())
+        return page
+
+    async def _take(self, page: Sequence[Msg]) -> None:
+        """Record a page and answer each message. One that fails in a way nobody foresaw must not stop the rest."""
+        understood: list[tuple[Msg, Message]] = []
+        for message in page:
+            try:
+                understood.append((message, self._message(message)))
+            except Refused as error:
+                await _reply(message, document_of(error))
+        try:
+            taken = await self._intake.take_many([message for _, message in understood])
+        except DispatchError as error:
+            await self._reply_all(understood, document_of(error))
+        except Exception:  # the next page must be taken, and these senders must hear that theirs was not
+            log.exception("a page of gateway messages failed")
+            failed = Unavailable("internal_error", "The message was not taken; send it again and report it.")
+            await self._reply_all(understood, document_of(failed))
+        else:
+            for (message, _), result in zip(understood, taken, strict=True):
+                await _reply(message, document_of(result))
+
+    async def _reply_all(self, page: Sequence[tuple[Msg, Message]], document: dict[str, Any]) -> None:
+        for message, _ in page:
+            await _reply(message, document)
+
+    def _message(self, message: Msg) -> Message:
+        """The message as the intake takes it. Raises `Refused`."""
+        steps = message.subject.split(".")
+        gateway, adapter = steps[3], steps[5] if len(steps) > 5 else "native"
+        if adapter not in self._intake.adapters:
+            raise Refused("ingest.unknown_adapter", f"There is no adapter {adapter!r}.")
+        if len(message.data) > BODY_BYTES_MAX:
+            raise Refused("body_too_large", f"A message has at most {BODY_BYTES_MAX} bytes.")
+        headers = {name.lower(): value for name, value in (message.headers or {}).items()}
+        try:
+            crs = CoordinateSystem(headers.get("dispatch-crs", CoordinateSystem.WGS84.value))
+        except ValueError:
+            raise Refused("ingest.malformed", "Dispatch-Crs is wgs84 or gcj02.") from None
+        delivery = Delivery(
+            source=gateway,
+            content_type=clean(headers.get("content-type", ""), 200).lower(),
+            crs=crs,
+            camera=clean(headers.get("dispatch-camera", ""), 100) or None,
+        )
+        return Message(adapter, message.data, delivery, Sender(Actor(kind=ActorKind.GATEWAY, id=gateway), gateway))
+
+
+async def _reply(message: Msg, document: dict[str, Any]) -> None:
+    """Answer, if an answer is wanted. A lost reply is no loss: the gateway sends again and hears of the repeat."""
+    if not message.reply:
+        return
+    with contextlib.suppress(NatsError, OSError, TimeoutError):
+        async with asyncio.timeout(LISTENING_CHECK_S):
+            await message.respond(json.dumps(document, ensure_ascii=False).encode())
