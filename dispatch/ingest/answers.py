@@ -19,7 +19,9 @@ STATUS_OF_REFUSAL = {
     "ingest.foreign_camera": 403,
     "ingest.unknown_adapter": 404,
     "ingest.too_many_revisions": 409,
-    "body_too_large": 413,
+    "ingest.contended": 409,
+    "ingest.too_large": 413,
+    "quarantine.not_whole": 409,
 }
 """Others are 422: well-formed, and not acceptable."""
 CREATED, OK, MULTI_STATUS, NOT_ACCEPTABLE = 201, 200, 207, 422

@@ -136,7 +136,7 @@ class GatewayIntake:
         if adapter not in self._intake.adapters:
             raise Refused("ingest.unknown_adapter", f"There is no adapter {adapter!r}.")
         if len(message.data) > BODY_BYTES_MAX:
-            raise Refused("body_too_large", f"A message has at most {BODY_BYTES_MAX} bytes.")
+            raise Refused("ingest.too_large", f"A message has at most {BODY_BYTES_MAX} bytes.")
         headers = {name.lower(): value for name, value in (message.headers or {}).items()}
         try:
             crs = CoordinateSystem(headers.get("dispatch-crs", CoordinateSystem.WGS84.value))
