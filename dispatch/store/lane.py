@@ -1,9 +1,10 @@
 """The one lane of a process: everything that waits is recorded in one call (group commit).
 
 The problem: the log's lock is held until a commit reaches the disk, so one call for each command caps a process at the
-disk's rate. The rule kept instead: while calls are out, commands gather; the next call takes all of them. Two calls may
-be out, because then the database works on one while this process prepares the other; the lock keeps them in order. A
-lone command takes a shorter path. The queue has a limit, beyond which callers hear `Unavailable` instead of waiting.
+disk's rate. The rule kept instead: while a call is out, commands gather; the next call takes all of them. A lone
+command takes a shorter path. The queue has a limit, beyond which callers hear `Unavailable` instead of waiting.
+
+Two calls out at once were measured and gained nothing: the lock serves them one after the other, in smaller batches.
 """
 
 from __future__ import annotations
@@ -16,14 +17,13 @@ from dispatch.ports import MAX_COMMANDS_PER_CALL, AppendCommand, Verdict
 from dispatch.store.line import Connect, Evidence, Group, Line, refuse
 from domain.refusals import Unavailable
 
-CALLS_OUT_MAX = 2
 MAX_WAITING_COMMANDS = 10_000
 MAX_CALL_BYTES = 33_554_432
 """State bytes of one call; a single group of commands may exceed it alone."""
 
 
 class Lane:
-    """Gathers commands of any number of tasks and hands them to its lines."""
+    """Gathers commands of any number of tasks and hands them to its line."""
 
     def __init__(
         self,
@@ -33,29 +33,27 @@ class Lane:
         recorded: Callable[[int], None],
         waiting_max: int = MAX_WAITING_COMMANDS,
     ) -> None:
-        self._lines = [Line(connect, evidence, recorded=recorded) for _ in range(CALLS_OUT_MAX)]
+        self._line = Line(connect, evidence, recorded=recorded)
         self._waiting_max = waiting_max
         self._waiting: deque[Group] = deque()
         self._commands_waiting = 0
         self._arrived = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect and begin. Raises what the driver raises."""
-        for line in self._lines:
-            await line.open()
-        self._tasks = [asyncio.create_task(self._serve(line), name="log lane") for line in self._lines]
+        await self._line.open()
+        self._task = asyncio.create_task(self._serve(), name="log lane")
 
     async def close(self) -> None:
         """Stop; whoever still waits hears `Unavailable`."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
+        task, self._task = self._task, None
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
         refuse(self._waiting, Unavailable("log.closed", "This process is stopping: repeat the request elsewhere"))
         self._waiting.clear()
-        for line in self._lines:
-            line.close()
+        self._line.close()
 
     def enqueue(self, commands: Sequence[AppendCommand], state_bytes: int) -> asyncio.Future[list[Verdict]]:
         """The verdicts to come, in the order of the commands, which stay together in one call.
@@ -64,7 +62,7 @@ class Lane:
         can be found by their key or their stream.
         """
         assert len(commands) <= MAX_COMMANDS_PER_CALL, f"{len(commands)} commands in one call"
-        if not self._tasks:
+        if self._task is None:
             raise Unavailable("log.closed", "This process is stopping: repeat the request elsewhere")
         if self._commands_waiting + len(commands) > self._waiting_max:
             raise Unavailable("log.lane_full", f"{self._commands_waiting} commands wait already: slow down and repeat")
@@ -74,7 +72,7 @@ class Lane:
         self._arrived.set()
         return answer
 
-    async def _serve(self, line: Line) -> None:
+    async def _serve(self) -> None:
         while True:
             while not self._waiting:
                 self._arrived.clear()
@@ -83,7 +81,7 @@ class Lane:
             if not groups:
                 continue
             try:
-                await line.record(groups)
+                await self._line.record(groups)
             except asyncio.CancelledError:
                 refuse(groups, Unavailable("log.outcome_unknown", "This process stopped while the call was out"))
                 raise

@@ -24,8 +24,6 @@ RECONNECT_FOR_S = 10.0
 RECONNECT_PAUSE_S = 0.05
 
 BROKEN = (
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -90,25 +88,36 @@ class Line:
 
     async def record(self, groups: list[Group]) -> None:
         """One call for all groups; every group is answered or refused before this returns."""
-        commands = groups[0].commands if len(groups) == 1 else [c for group in groups for c in group.commands]
         try:
-            verdicts = await self._call(commands)
-        except BROKEN as broken:
-            self.close()
-            await self._resolve(groups, broken)
-        except REFUSED_FOR_NOW as refusal:
-            refuse(groups, Unavailable("log.refused_for_now", f"Nothing was recorded, repeat later: {refusal}"))
-        except Exception as failure:  # noqa: BLE001 - a command the database cannot take must not fail its neighbours
-            if len(groups) == 1:
-                refuse(groups, failure)
-            else:
-                for group in groups:
-                    await self.record([group])
+            await self.open()
+        except Exception as away:  # noqa: BLE001 - nothing was sent, whatever the reason
+            refuse(groups, Unavailable("log.unavailable", f"Nothing was recorded, the database is away: {away}"))
+            return
+        try:
+            verdicts = await self._call([command for group in groups for command in group.commands])
+        except Exception as failure:  # noqa: BLE001 - every failure is told to those whose commands it concerns
+            await self._failed(groups, failure)
         else:
             _answer(groups, verdicts)
 
+    async def _failed(self, groups: list[Group], failure: Exception) -> None:
+        if self._is_broken(failure):
+            self.close()
+            await self._resolve(groups, failure)
+        elif isinstance(failure, REFUSED_FOR_NOW):
+            if isinstance(failure, asyncpg.ReadOnlySQLTransactionError):
+                self.close()  # a standby: the next connection may find the new primary
+            refuse(groups, Unavailable("log.refused_for_now", f"Nothing was recorded, repeat later: {failure}"))
+        elif len(groups) == 1:
+            refuse(groups, failure)
+        else:
+            for group in groups:  # a command the database cannot take must not fail its neighbours
+                await self.record([group])
+
+    def _is_broken(self, failure: Exception) -> bool:
+        return isinstance(failure, BROKEN) or self._connection is None or bool(self._connection.is_closed())
+
     async def _call(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
-        await self.open()
         if len(commands) == 1 and wire.is_short(commands[0]):
             rows = await self._one.fetch(*wire.short(commands[0]))
         else:
@@ -132,22 +141,22 @@ class Line:
             await self._try_again(group, give_up_at)
 
     async def _try_again(self, group: Group, give_up_at: float) -> None:
-        while True:
+        while not group.answer.done():
             try:
+                await self.open()
                 verdicts = await self._call(group.commands)
                 judged = zip(group.commands, verdicts, strict=True)
                 _answer([group], [await self._recognise(command, verdict) for command, verdict in judged])
-            except (*BROKEN, Unavailable) as broken:
-                self.close()
-                if asyncio.get_running_loop().time() < give_up_at:
+            except Exception as failure:  # noqa: BLE001 - handed to the caller whose commands they are
+                if not (isinstance(failure, Unavailable) or self._is_broken(failure)):
+                    refuse([group], failure)
+                elif asyncio.get_running_loop().time() > give_up_at:
+                    refuse(
+                        [group], Unavailable("log.outcome_unknown", f"Repeat with the same key or version: {failure}")
+                    )
+                else:
+                    self.close()
                     await asyncio.sleep(RECONNECT_PAUSE_S)
-                    continue
-                refuse([group], Unavailable("log.unavailable", f"Repeat with the same key or version: {broken}"))
-            except REFUSED_FOR_NOW as refusal:
-                refuse([group], Unavailable("log.outcome_unknown", f"Look before repeating: {refusal}"))
-            except Exception as failure:  # noqa: BLE001 - handed to the caller whose command it is
-                refuse([group], failure)
-            return
 
     async def _recognise(self, command: AppendCommand, verdict: Verdict) -> Verdict:
         """A version conflict with our own events, recorded by the call that broke, is a success told late."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -113,5 +113,5 @@ def _upgrade(connection: Connection) -> None:
 def _pending(connection: Connection) -> list[str]:
     scripts = ScriptDirectory.from_config(configuration())
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    present: Sequence[str] = context.get_current_heads()
+    present = tuple(context.get_current_heads())
     return [script.revision for script in reversed([*scripts.iterate_revisions("heads", present or "base")])]

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 
-from dispatch.store.line import BROKEN, REFUSED_FOR_NOW, Connect
+from dispatch.store.line import Connect
+from dispatch.store.reader import available
 from domain.refusals import Unavailable
 
 CHANNEL = "dispatch_log"
 HINT_EVERY_S = 0.005
 POLL_EVERY_S = 0.2
-RECONNECT_PAUSE_S = 0.2
 
 
 class Wake:
@@ -96,9 +96,10 @@ class Wake:
         while True:
             await self._to_hint.wait()
             self._to_hint.clear()
-            with contextlib.suppress(*BROKEN, *REFUSED_FOR_NOW):
+            with contextlib.suppress(Unavailable):
                 if self._listening is not None and not self._listening.is_closed():
-                    await self._listening.execute(f"NOTIFY {CHANNEL}, '{self._position}'")
+                    async with available():
+                        await self._listening.execute(f"NOTIFY {CHANNEL}, '{self._position}'")
             await asyncio.sleep(HINT_EVERY_S)
 
     async def _poll(self) -> None:
@@ -107,8 +108,9 @@ class Wake:
             await self._someone_waits.wait()
             try:
                 if self._listening is None or self._listening.is_closed():
-                    self._listening = await self._listen()
+                    async with available():
+                        self._listening = await self._listen()
                 self.saw(await self._read_tip())
-            except (*BROKEN, *REFUSED_FOR_NOW, Unavailable):
-                await asyncio.sleep(RECONNECT_PAUSE_S)
+            except Unavailable:
+                pass  # the next round tries again
             await asyncio.sleep(POLL_EVERY_S)

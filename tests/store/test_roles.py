@@ -9,6 +9,7 @@ from dispatch.store.postgres import PostgresLog
 from tests.store.contract import UNIT, decision, on
 
 TABLES = ("events", "events_000001", "heads", "tip", "idempotency", "marks")
+EMPTY = "'{}'"
 ROLES = ("dispatch_app", "dispatch_projector", "dispatch_auditor")
 
 
@@ -64,9 +65,7 @@ async def test_nobody_renews_the_epoch_or_reaches_behind_append(dsn: str, role: 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("SELECT log.renew_epoch()")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute(
-            "SELECT log.append_distinct(9, now(), '{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}','{}')"
-        )
+        await connection.execute(f"SELECT log.append_distinct(9, now(), {', '.join(15 * [EMPTY])})")
     await connection.close()
 
 
