@@ -18,6 +18,7 @@ COMMANDS = {
     "up": "Start everything on this machine: servers, sample city, API and workers.",
     "serve": "Serve the HTTP API.",
     "work": "Run projections, reactors and the relay to partners.",
+    "accounts": "Write the accounts section for a NATS server of your own.",
     "migrate": "Bring the database to the present schema.",
     "demo": "Play one evening through the public interfaces and check what was seen.",
     "ingest": "Send files of alerts to a running system.",
