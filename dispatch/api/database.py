@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -91,7 +91,7 @@ class Database:
         """All rows of a statement that bounds itself by LIMIT or by key."""
         with world():
             async with self._engine.connect() as connection:
-                return list((await connection.execute(statement, values)).mappings())
+                return _rows(await connection.execute(statement, values))
 
     async def row(self, statement: Statement, values: Row | None = None) -> Row | None:
         """The first row, if any."""
@@ -122,9 +122,13 @@ class Snapshot:
 
     async def rows(self, statement: Statement, values: Row | None = None) -> list[Row]:
         """All rows of a statement."""
-        return list((await self._connection.execute(statement, values)).mappings())
+        return _rows(await self._connection.execute(statement, values))
 
     async def row(self, statement: Statement, values: Row | None = None) -> Row | None:
         """The first row, if any."""
         found = await self.rows(statement, values)
         return found[0] if found else None
+
+
+def _rows(result: sa.Result[Any]) -> list[Row]:
+    return cast("list[Row]", list(result.mappings()))

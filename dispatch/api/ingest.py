@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
@@ -20,6 +20,7 @@ from dispatch.api.access import Caller, CallerOf
 from dispatch.api.cursors import LIMIT_DEFAULT, LIMIT_MAX, next_link
 from dispatch.api.operations import Operation
 from dispatch.api.problem import Problem, declared, not_found, of_error
+from dispatch.api.routing import protected
 from dispatch.api.services import ServicesOf, services_of
 from dispatch.handling.alerts import Sender
 from dispatch.handling.scribe import as_fact
@@ -32,7 +33,7 @@ from domain.alert.events import AlertReceived, AlertRevised
 from domain.refusals import Refused
 from domain.vocabulary import CoordinateSystem
 
-router = APIRouter(prefix="/v1")
+router = protected("machines")
 _SOURCE = re.compile(r"^[\w.:@/-]{1,200}$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 NATIVE_EXAMPLE: dict[str, Any] = {

@@ -91,6 +91,13 @@ _EDGE: tuple[tuple[str, int, str, str, str], ...] = (
         "Ask somebody whose role is listed in `roles`, or use a token of such a role.",
     ),
     (
+        "not_the_owner",
+        403,
+        "Another center owns this incident",
+        "You may see the incident; deciding its life is its owner's, and that of the centers above it.",
+        "Ask the owner for a transfer, or add a note.",
+    ),
+    (
         "not_found",
         404,
         "There is nothing here that you may see",

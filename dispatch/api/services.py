@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -20,7 +21,7 @@ from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
-from dispatch.ports import Clock, EventLog, Ids
+from dispatch.ports import Clock, EventLog, Ids, UnitPosition, UnitPositions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,13 @@ class Health:
 
     ok: bool
     reason: str
+
+
+class Positions(UnitPositions, Protocol):
+    """Positions of units, to read and to write."""
+
+    async def put(self, position: UnitPosition, *, received_at: datetime) -> None:
+        """Remember a report unless a newer one is known. Raises `Unavailable`."""
 
 
 Check = Callable[[], Awaitable[Health]]
@@ -51,6 +59,7 @@ class Services:
     incidents: IncidentDesk
     reports: ReportDesk
     assignments: AssignmentDesk
+    positions: Positions
     alerts: Any = None
     checks: Mapping[str, Check] = field(default_factory=dict)
     cursors: Cursors = field(init=False)

@@ -1,0 +1,82 @@
+"""Which incidents a caller sees, from the log (to decide) and from the rows (to read): the same rule twice.
+
+A caller of a center sees what the center or anything below it owns, was told of, or is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from dispatch.api.access import Caller, covers, require_incident, require_unit, sees_incident
+from dispatch.api.database import Row
+from dispatch.api.problem import Problem, not_found
+from dispatch.api.services import Services
+from dispatch.directory import Directory, UnitEntry
+from dispatch.handling.scribe import Loaded
+from domain.incident.decider import IncidentState
+from domain.refusals import Refused
+from projections.queries import board
+
+
+def with_ancestors(directory: Directory, centers: Iterable[UUID]) -> set[UUID]:
+    """The centers and all above them."""
+    found: set[UUID] = set()
+    for center_id in centers:
+        entry = directory.center(center_id)
+        found.update(entry.path if entry is not None else (center_id,))
+    return found
+
+
+def state_centers(state: IncidentState) -> set[UUID]:
+    """Owner, recipients and the center an offer waits for, each with all above it."""
+    found = set(state.owner.path) if state.owner is not None else set()
+    for recipient in state.recipients:
+        found.update(recipient.path or (recipient.center_id,))
+    if state.offer is not None:
+        found.update(state.offer.to.path)
+    return found
+
+
+async def visible_state(services: Services, caller: Caller, incident_id: UUID) -> Loaded[IncidentState]:
+    """The incident as decided so far. Raises `Problem` not_found for a missing and for a foreign one alike."""
+    try:
+        loaded = await services.incidents.state(incident_id)
+    except Refused:
+        raise not_found("This incident") from None
+    require_incident(caller, centers=state_centers(loaded.state), agencies=loaded.state.agencies)
+    return loaded
+
+
+def row_is_visible(services: Services, caller: Caller, row: Row) -> bool:
+    """Whether a board row is the caller's to see."""
+    centers = with_ancestors(services.directory, (*row["visible_center_ids"], *row["owner_path"]))
+    return sees_incident(caller, centers=centers, agencies=row["agencies"])
+
+
+async def visible_row(services: Services, caller: Caller, incident_id: UUID) -> Row:
+    """The board row of an incident. Raises `Problem` not_found for a missing and for a foreign one alike."""
+    row = await services.database.row(board.one(incident_id))
+    if row is None or not row_is_visible(services, caller, row):
+        raise not_found("This incident")
+    return row
+
+
+def require_owner(caller: Caller, state: IncidentState) -> None:
+    """Only the owning center and those above it decide the incident's life; others see it and say so in notes."""
+    assert state.owner is not None, "an incident is never ownerless"
+    if not covers(caller, state.owner.path):
+        raise Problem(
+            "not_the_owner",
+            f"Incident {state.number} is owned by another center. Ask it for a transfer, or add a note.",
+            owner_center_id=str(state.owner.center_id),
+        )
+
+
+def visible_unit(services: Services, caller: Caller, unit_id: UUID) -> UnitEntry:
+    """A unit's registration. Raises `Problem` not_found for a missing and for a foreign one alike."""
+    unit = services.directory.unit(unit_id)
+    if unit is None:
+        raise not_found("This unit")
+    require_unit(caller, agency=unit.agency, path=unit.base.path)
+    return unit

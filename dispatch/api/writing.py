@@ -1,0 +1,49 @@
+"""How every write ends: its conflict told with what happened since, its answer with position, version and ids."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from uuid import UUID
+
+from fastapi import Response
+
+from dispatch.api.conditions import Asked, mark_written, with_events_since
+from dispatch.api.shapes import Written
+from dispatch.handling.scribe import Outcome
+from domain.refusals import Conflict
+
+INCIDENT_VIEWS = ("board", "incident_cards", "timeline")
+"""What shows an incident; a write that waits waits for these."""
+
+
+async def written(
+    asked: Asked,
+    response: Response,
+    work: Awaitable[Outcome],
+    *,
+    stream_id: UUID | None = None,
+    views: tuple[str, ...] = INCIDENT_VIEWS,
+) -> Written:
+    """Do the work and answer. `stream_id` is the stream whose version the answer's ETag is."""
+    try:
+        outcome = await work
+    except Conflict as conflict:
+        if stream_id is None or conflict.values.get("stream_id") != str(stream_id):
+            raise
+        raise await with_events_since(asked.services, conflict, stream_id, asked.expected_version) from None
+    version = outcome.versions.get(stream_id) if stream_id is not None else None
+    if version is None and stream_id is not None:
+        version = await _version(asked, stream_id)
+    mark_written(response, outcome, version=version)
+    visible = None
+    if asked.wait_s is not None:
+        visible = await asked.services.freshness.reached(outcome.position, views, wait_s=asked.wait_s)
+        response.headers["Preference-Applied"] = f"wait={asked.wait_s}"
+    return Written(
+        position=outcome.position, changed=outcome.changed or outcome.repeated, visible=visible, **outcome.answer
+    )
+
+
+async def _version(asked: Asked, stream_id: UUID) -> int | None:
+    head = (await asked.services.log.heads([stream_id])).get(stream_id)
+    return head.version if head is not None else None
