@@ -34,7 +34,7 @@ def placed(place: Place) -> Change:
 
 
 def _verified(row: Row, event: incident.IncidentVerified, fact: Fact[Event]) -> Change:
-    return {"phase": IncidentPhase.VERIFIED.value} if row["phase"] == IncidentPhase.OPEN else {}
+    return {"phase": IncidentPhase.VERIFIED.value}
 
 
 def _classified(row: Row, event: incident.IncidentClassified, fact: Fact[Event]) -> Change:
@@ -91,7 +91,7 @@ def _offered(row: Row, event: incident.TransferOffered, fact: Fact[Event]) -> Ch
 
 
 def _transferred(row: Row, event: incident.TransferAccepted, fact: Fact[Event]) -> Change:
-    return {"transfer": None, "claimed_by": None, "claimed_at": None, **owned_by(event.owner)}
+    return {"transfer": None, **owned_by(event.owner)}
 
 
 def _not_transferred(row: Row, event: Event, fact: Fact[Event]) -> Change:
@@ -131,13 +131,14 @@ def _answered(row: Row, agency: str, answer: Change) -> Change:
 
 
 def _merged(row: Row, event: incident.IncidentMerged, fact: Fact[Event]) -> Change:
-    before = row["phase_before_merge"] if row["phase"] == IncidentPhase.MERGED else row["phase"]
-    return {"merged_into": event.into_incident_id, "phase_before_merge": before} | _end(IncidentPhase.MERGED, fact)
+    pointer = {"merged_into": event.into_incident_id, "phase_before_merge": row["phase"]}
+    return pointer | _end(IncidentPhase.MERGED, fact)
 
 
 def _unmerged(row: Row, event: incident.IncidentUnmerged, fact: Fact[Event]) -> Change:
-    phase = row["phase_before_merge"] or row["phase"]
-    return {"merged_into": None, "phase": phase, "phase_before_merge": None, "ended_at": None}
+    if row["merged_into"] is None:
+        return {}
+    return {"merged_into": None, "phase": row["phase_before_merge"], "phase_before_merge": None, "ended_at": None}
 
 
 def _absorbed(row: Row, event: incident.IncidentAbsorbed, fact: Fact[Event]) -> Change:

@@ -1,0 +1,100 @@
+"""Folds are pure and total: any story, any page size, the same rows; and the board agrees with the deciders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+
+from dispatch.ports import RecordedEvent
+from domain.catalogue import EVENTS
+from domain.incident.decider import INITIAL, evolve
+from projections import fold
+from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, names
+from projections.fold import MemoryRows
+from projections.projection import Projection
+from projections.registry import PROJECTIONS
+from tests.projections.happenings import INCIDENTS, Happening, as_recorded, stories
+
+
+def rows_of(projection: Projection, recorded: Sequence[RecordedEvent], page_events: int) -> MemoryRows:
+    rows = MemoryRows(projection)
+    for start in range(0, len(recorded), page_events):
+        page = recorded[start : start + page_events]
+        rows.take(fold.read(page, page[-1].position))
+    return rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories())
+def test_no_story_makes_a_fold_fail(story: list[Happening]) -> None:
+    recorded = as_recorded(story)
+    for projection in PROJECTIONS.values():
+        assert rows_of(projection, recorded, 500).parked == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(stories())
+def test_the_page_size_does_not_matter(story: list[Happening]) -> None:
+    recorded = as_recorded(story)
+    for projection in PROJECTIONS.values():
+        assert rows_of(projection, recorded, 1).rows == rows_of(projection, recorded, 500).rows
+
+
+@settings(max_examples=60, deadline=None)
+@given(stories())
+def test_the_board_says_what_the_decider_believes(story: list[Happening]) -> None:
+    rows = rows_of(PROJECTIONS["board"], as_recorded(story), 500).rows
+    for incident_id in INCIDENTS:
+        state = INITIAL
+        for happening in story:
+            if happening.stream_id == incident_id:
+                state = evolve(state, happening.event)
+        row = rows[incident_id,]
+        assert state.owner is not None
+        assert (row["phase"], row["owner_center_id"], row["owner_path"]) == (
+            state.phase,
+            state.owner.center_id,
+            list(state.owner.path),
+        )
+        assert (row["category"], row["severity"], row["priority"]) == (state.category, state.severity, state.priority)
+        assert row["claimed_by"] == state.claimed_by
+        assert (row["transfer"] is None) == (state.offer is None)
+
+
+@settings(max_examples=30, deadline=None)
+@given(stories())
+def test_a_row_has_exactly_the_columns_of_its_table(story: list[Happening]) -> None:
+    recorded = as_recorded(story)
+    for projection in PROJECTIONS.values():
+        columns = {column.name for column in projection.table.columns}
+        keys = [column.name for column in projection.table.primary_key.columns]
+        for key, row in rows_of(projection, recorded, 500).rows.items():
+            assert set(row) == columns
+            assert tuple(row[name] for name in keys) == key
+            for column in projection.table.columns:
+                assert column.nullable or row[column.name] is not None, column
+
+
+@settings(max_examples=30, deadline=None)
+@given(stories())
+def test_a_fold_leaves_the_row_it_was_given_as_it_was(story: list[Happening]) -> None:
+    recorded = as_recorded(story)
+    for projection in PROJECTIONS.values():
+        rows = MemoryRows(projection)
+        for one in recorded:
+            before = {key: repr(row) for key, row in rows.rows.items()}
+            kept = dict(rows.rows)
+            rows.take(fold.read([one], one.position))
+            assert {key: repr(row) for key, row in kept.items()} == before
+
+
+def test_every_incident_event_belongs_to_a_story() -> None:
+    told = {name for name in EVENTS if name.startswith(("incident.", "assignment."))}
+    assert told == names(DECISIONS, COMPANIONS, ASSIGNMENTS)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=PROJECTIONS)
+def test_topics_are_events_of_the_catalogue(projection: Projection) -> None:
+    assert projection.topics <= set(EVENTS)
