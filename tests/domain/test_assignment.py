@@ -47,9 +47,7 @@ ASSIGN = ask.AssignUnit(
 ASSIGN_SECOND = ASSIGN.model_copy(
     update={"assignment_id": SECOND, "incident_id": FLOOD, "incident_number": "CD-20260701-0002"}
 )
-MADE = fact.AssignmentMade(
-    **dict(ASSIGN), agency="traffic_police", call_sign="JJ-101"
-)
+MADE = fact.AssignmentMade(**dict(ASSIGN), agency="traffic_police", call_sign="JJ-101")
 STACKED = MADE.model_copy(
     update={
         "assignment_id": SECOND,
