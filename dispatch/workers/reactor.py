@@ -107,7 +107,7 @@ class ReactorRunner:
                 await self._back_off(stop, failures, error)
                 failures += 1
             except Exception as error:
-                if not _is_of_the_database(error):
+                if not is_of_the_database(error):
                     raise
                 await self._back_off(stop, failures, error)
                 failures += 1
@@ -177,7 +177,7 @@ class ReactorRunner:
             except (NewerSchema, Unavailable, OSError, TimeoutError):
                 raise
             except Exception as error:
-                if _is_of_the_database(error):
+                if is_of_the_database(error):
                     raise
                 logger.exception("a reactor failed", extra={"reactor": self._reactor.name, "position": to_position})
                 return error
@@ -281,6 +281,6 @@ def _joined(changes: Sequence[Change]) -> list[Change]:
     return kept
 
 
-def _is_of_the_database(error: Exception) -> bool:
+def is_of_the_database(error: Exception) -> bool:
     """The driver's own errors, which are not all `OSError`: the connection is gone, the server shuts down."""
     return type(error).__module__.partition(".")[0] in ("asyncpg", "sqlalchemy")

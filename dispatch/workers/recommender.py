@@ -1,0 +1,151 @@
+"""The recommender: after each routing, and whenever a unit falls away, which units would be sent.
+
+Duty and assignments are folded from the log; positions come from outside it and are copied, with their age, into what
+is recorded. A recommendation decides nothing: it goes to the companion stream, and people assign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from dispatch.directory import Directory
+from dispatch.handling.scribe import Change, as_fact
+from dispatch.ports import Clock, EventLog, UnitPosition, UnitPositions
+from domain.assignment import events as assignment
+from domain.assignment import state as unit
+from domain.codec import Undecodable
+from domain.event import Event, Fact
+from domain.identifiers import companion_of
+from domain.incident.admission import LIVE
+from domain.incident.decider import INITIAL, IncidentState, evolve
+from domain.incident.events import IncidentRouted
+from domain.policies.recommendation import UnitView, recommend
+from domain.rulebook.content import Rulebook
+from domain.vocabulary import MessageStatus
+
+TRIGGERS = (IncidentRouted, assignment.AssignmentDeclined)
+UNIT_TOPICS = tuple(event.name for event in assignment.EVENTS)
+UNIT_PAGE_EVENTS = 2_000
+PAGE_FACTS = 100
+
+
+class Units:
+    """The state of every unit, folded from the log."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.position = 0
+        self.states: dict[UUID, unit.UnitState] = {}
+
+    async def catch_up(self) -> None:
+        """Fold everything up to the tip. A unit with a fact nobody can read is not recommended any more."""
+        tip = (await self._log.tip()).position
+        while self.position < tip:
+            rows = await self._log.read_after(
+                self.position, limit=UNIT_PAGE_EVENTS, up_to_position=tip, topics=UNIT_TOPICS
+            )
+            for row in rows:
+                try:
+                    self.apply(as_fact(row))
+                except Undecodable:
+                    self.states.pop(row.stream_id, None)
+            self.position = rows[-1].position if len(rows) == UNIT_PAGE_EVENTS else tip
+
+    def apply(self, fact: Fact[Event]) -> None:
+        """Fold one fact of a unit; ended assignments are forgotten, or a unit would grow with its history."""
+        state = unit.evolve(self.states.get(fact.stream_id, unit.INITIAL), fact.event)
+        if len(state.open_assignments) != len(state.assignments):
+            kept = {each.assignment_id: each for each in state.open_assignments}
+            state = replace(state, assignments=kept)
+        self.states[fact.stream_id] = state
+
+
+class Recommender:
+    """The reactor."""
+
+    name = "recommender"
+    topics = frozenset(event.name for event in TRIGGERS)
+    page_events = PAGE_FACTS
+
+    def __init__(self, *, log: EventLog, directory: Directory, clock: Clock, positions: UnitPositions) -> None:
+        self._log = log
+        self._directory = directory
+        self._clock = clock
+        self._positions = positions
+        self.units = Units(log)
+
+    async def prepare(self, mark: int) -> None:
+        """Fold the units, all of them whatever the mark: a unit registered long ago is as good as a new one."""
+        assert mark >= 0, "marks start at 0"
+        await self.units.catch_up()
+
+    async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
+        """One recommendation for each live, actual incident of the page."""
+        await self._directory.catch_up()
+        await self.units.catch_up()
+        rulebook, now = self._directory.rulebook(), self._clock.now()
+        causes = {_incident_of(fact): fact for fact in page}
+        streams = await self._log.read_streams(list(causes))
+        wanted: dict[UUID, tuple[IncidentState, tuple[int, ...]]] = {}
+        for incident_id, rows in streams.items():
+            state = INITIAL
+            for row in rows:
+                state = evolve(state, as_fact(row).event)
+            if state.phase in LIVE and state.status is MessageStatus.ACTUAL:
+                wanted[incident_id] = state, (causes[incident_id].position, self.units.position)
+        views = await self._views([state for state, _ in wanted.values()], rulebook, now)
+        changes = []
+        for incident_id, (state, positions) in wanted.items():
+            event = recommend(incident_id, state.category, state.place.point, views, rulebook, positions)
+            if event is not None:
+                cause = causes[incident_id].envelope.event_id
+                changes.append(
+                    Change(
+                        companion_of(incident_id),
+                        None,
+                        (event,),
+                        occurred_at=now,
+                        causation_id=cause,
+                        correlation_id=incident_id,
+                        rule_version=rulebook.version,
+                    )
+                )
+        return changes
+
+    async def _views(self, incidents: Iterable[IncidentState], rulebook: Rulebook, now: datetime) -> Sequence[UnitView]:
+        """Units of the agencies that these incidents would send, with what is known of where they are."""
+        agencies = {rule.agency for state in incidents for rule in rulebook.category(state.category).response}
+        ours = {
+            unit_id: state
+            for unit_id, state in self.units.states.items()
+            if state.registration is not None and state.registration.agency in agencies
+        }
+        on_duty = [unit_id for unit_id, state in ours.items() if state.on_duty]
+        known = await self._positions.get(on_duty) if on_duty else {}
+        return [_view(unit_id, state, known.get(unit_id), now) for unit_id, state in ours.items()]
+
+
+def _view(unit_id: UUID, state: unit.UnitState, position: UnitPosition | None, now: datetime) -> UnitView:
+    registered = state.registration
+    assert registered is not None, "only registered units are looked at"
+    return UnitView(
+        unit_id=unit_id,
+        call_sign=registered.call_sign,
+        agency=registered.agency,
+        kind=registered.kind,
+        skills=frozenset(registered.skills),
+        home=registered.home,
+        on_duty=state.on_duty,
+        is_busy=bool(state.open_assignments),
+        position=position.point if position is not None else None,
+        # A unit's clock may be ahead of ours: its position is then as fresh as can be.
+        age_s=max(0.0, (now - position.reported_at).total_seconds()) if position is not None else None,
+    )
+
+
+def _incident_of(fact: Fact[Event]) -> UUID:
+    event = fact.event
+    return event.incident_id if isinstance(event, assignment.AssignmentDeclined) else fact.stream_id

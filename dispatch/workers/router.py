@@ -1,0 +1,126 @@
+"""The router: an incident that was opened, classified, moved, handed over, reopened or un-merged is routed anew.
+
+The decision carries the version it was made on: if a person decides in between, it is made again. What was recorded
+can be made again from the same facts at any time (`recomputed`), which is how an auditor checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dispatch.directory import CenterEntry, Directory
+from dispatch.handling.scribe import Change, as_fact
+from dispatch.ports import Clock, EventLog
+from domain.event import Event, Fact
+from domain.incident.decider import INITIAL, IncidentState, decide, evolve
+from domain.incident.events import (
+    IncidentClassified,
+    IncidentOpened,
+    IncidentRelocated,
+    IncidentReopened,
+    IncidentRouted,
+    IncidentUnmerged,
+    TransferAccepted,
+)
+from domain.policies.routing import Ground, Node, RoutingInput, route
+from domain.refusals import Refusal
+from domain.rulebook.content import Rulebook
+
+INPUTS = (IncidentOpened, IncidentClassified, IncidentRelocated, TransferAccepted, IncidentReopened, IncidentUnmerged)
+"""Facts that change where an incident belongs."""
+PAGE_FACTS = 200
+
+
+class Router:
+    """The reactor."""
+
+    name = "router"
+    topics = frozenset(event.name for event in INPUTS)
+    page_events = PAGE_FACTS
+
+    def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
+        self._log = log
+        self._directory = directory
+        self._clock = clock
+
+    async def prepare(self, mark: int) -> None:
+        """Nothing is remembered."""
+        assert mark >= 0, "marks start at 0"
+
+    async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
+        """One routing for each incident of the page, on its state of now."""
+        await self._directory.catch_up()
+        rulebook, now = self._directory.rulebook(), self._clock.now()
+        causes = {fact.stream_id: fact for fact in page}
+        streams = await self._log.read_streams(list(causes))
+        changes = []
+        for incident_id, cause in causes.items():
+            facts = [as_fact(row) for row in streams[incident_id]]
+            events = routed(facts, self._directory, rulebook, now)
+            changes.append(
+                Change(
+                    incident_id,
+                    facts[-1].version,
+                    events,
+                    occurred_at=now,
+                    causation_id=cause.envelope.event_id,
+                    correlation_id=incident_id,
+                    rule_version=rulebook.version,
+                )
+            )
+        return changes
+
+
+def routed(
+    facts: Sequence[Fact[Event]], directory: Directory, rulebook: Rulebook, decided_at: datetime
+) -> tuple[Event, ...]:
+    """The routing that follows from an incident's decision stream; nothing if nothing changes."""
+    state = INITIAL
+    for fact in facts:
+        state = evolve(state, fact.event)
+    positions = tuple(fact.position for fact in facts if isinstance(fact.event, INPUTS))
+    ground = ground_of(state, directory, rulebook)
+    given = RoutingInput(state, ground, rulebook, decided_at, positions, began_anew=_began_anew(facts))
+    decided = decide(route(given), state)
+    # Routing is one of the commands that come too late silently; a refusal here means that we built a bad one.
+    assert not isinstance(decided, Refusal), f"{decided}"
+    return decided
+
+
+def _began_anew(facts: Sequence[Fact[Event]]) -> bool:
+    """Reopened or un-merged since it was last routed: the time that passed meanwhile was nobody's to answer in."""
+    for fact in reversed(facts):
+        if isinstance(fact.event, IncidentRouted):
+            return False
+        if isinstance(fact.event, IncidentReopened | IncidentUnmerged):
+            return True
+    return False
+
+
+def ground_of(state: IncidentState, directory: Directory, rulebook: Rulebook) -> Ground:
+    """The tree at the incident's place and the lateral centers of the category's agencies."""
+    root = directory.root()
+    point = state.place.point
+    lateral: dict[str, Node] = {}
+    for entry in rulebook.category(state.category).agencies:
+        found = directory.functional_center(entry.agency)
+        if found is not None:
+            lateral[entry.agency] = _node(found)
+    return Ground(
+        located=tuple(map(_node, directory.locate(point))) if point is not None else (),
+        lateral=lateral,
+        root=_node(root),
+        catch_all=_node(directory.center_by_code(rulebook.catch_all_center_code) or root),
+    )
+
+
+async def recomputed(fact: Fact[IncidentRouted], log: EventLog, directory: Directory) -> tuple[Event, ...]:
+    """A recorded routing made again from the facts before it and the rule version it names."""
+    rows = await log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
+    rulebook = directory.rulebook(fact.envelope.rule_version)
+    return routed([as_fact(row) for row in rows], directory, rulebook, fact.envelope.occurred_at)
+
+
+def _node(center: CenterEntry) -> Node:
+    return Node(center.id, center.level, center.path, center.agency)

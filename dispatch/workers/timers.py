@@ -1,0 +1,196 @@
+"""Timers: what is due is derived from facts, and what was missed is recorded, by how much, exactly once.
+
+The list of deadlines is folded from the log, from the timers' mark on: everything before it is answered. So a restart
+forgets nothing, and an idle log still owes its escalations; no read ever sweeps anything. When a deadline passes, the
+incident is loaded and asked for what follows, at the version it has. Whoever was first (an acceptance in the last
+moment, another process) makes the append fail, and the next look finds nothing left to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID, uuid5
+
+from dispatch.directory import Directory
+from dispatch.handling.scribe import Change, Request, Scribe, as_fact
+from dispatch.ports import AppendCommand, Appended, Clock, EventLog, Mark, RecordedEvent
+from dispatch.telemetry import counter, gauge
+from dispatch.workers.ownership import Ownership
+from dispatch.workers.reactor import BACK_OFF_S, IDLE_S, PAUSE_S, is_of_the_database, sleep_or_stop
+from domain.assignment import state as unit
+from domain.codec import NewerSchema, Undecodable
+from domain.event import Actor
+from domain.identifiers import named
+from domain.incident.decider import INITIAL, IncidentState, decide, evolve
+from domain.policies.escalation import TOPICS, Due, DueList, answer
+from domain.refusals import Refusal, Unavailable
+from domain.vocabulary import ActorKind, AssignmentPhase
+
+PAGE_EVENTS = 2_000
+DUES_A_STEP_MAX = 200
+MARK_EVERY_POSITIONS = 5_000
+"""The mark follows the oldest open deadline, now and then: it only bounds what a restart reads."""
+
+MISSED = counter("deadlines_missed_total", "Deadlines that passed unanswered.", ("deadline",))
+OPEN = gauge("deadlines_open", "Deadlines that are running.")
+
+logger = logging.getLogger(__name__)
+
+
+class Timers:
+    """Watches deadlines. `step` does one look; `run` goes on until stopped."""
+
+    name = "timers"
+
+    def __init__(
+        self, *, log: EventLog, scribe: Scribe, directory: Directory, clock: Clock, ownership: Ownership
+    ) -> None:
+        self._log = log
+        self._scribe = scribe
+        self._directory = directory
+        self._clock = clock
+        self._ownership = ownership
+        self._mark: int | None = None
+        self._position = 0
+        self.dues = DueList()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Own the task and watch until `stop`. Failures of the world are waited out, never raised."""
+        failures = 0
+        while not stop.is_set():
+            try:
+                if not await self._ownership.holds():
+                    self._mark = None
+                    await self._ownership.acquire()
+                fired = await self.step()
+                failures = 0
+                if not fired:
+                    await sleep_or_stop(stop, self._pause_s())
+            except NewerSchema as error:
+                logger.exception("timers paused", extra={"reason": str(error)})
+                await sleep_or_stop(stop, PAUSE_S)
+            except Exception as error:
+                if not (isinstance(error, Unavailable | OSError | TimeoutError) or is_of_the_database(error)):
+                    raise
+                logger.warning("timers wait", extra={"reason": str(error)})
+                await sleep_or_stop(stop, BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+                failures += 1
+        await self._ownership.release()
+
+    async def step(self) -> int:
+        """Fold what is new, answer what has passed; how many facts were recorded."""
+        if self._mark is None:
+            self._mark = self._position = await self._log.mark(self.name)
+            self.dues = DueList()
+        await self._directory.catch_up()
+        await self._fold()
+        passed = self.dues.until(self._clock.now(), DUES_A_STEP_MAX)
+        recorded = await self._answer(passed) if passed else 0
+        await self._move_mark()
+        OPEN.set(len(self.dues))
+        return recorded
+
+    def _pause_s(self) -> float:
+        """Until the next deadline, but never longer than a look at the log may wait."""
+        next_at = self.dues.next_at()
+        return IDLE_S if next_at is None else min(IDLE_S, max(0.0, (next_at - self._clock.now()).total_seconds()))
+
+    async def _fold(self) -> None:
+        tip = (await self._log.tip()).position
+        while self._position < tip:
+            rows = await self._log.read_after(self._position, limit=PAGE_EVENTS, up_to_position=tip, topics=TOPICS)
+            for row in rows:
+                try:
+                    self.dues.apply(as_fact(row))
+                except Undecodable:
+                    logger.exception("deadline unreadable", extra={"position": row.position, "topic": row.topic})
+            self._position = rows[-1].position if len(rows) == PAGE_EVENTS else tip
+
+    async def _answer(self, passed: Sequence[Due]) -> int:
+        """One command a deadline, so that one lost race does not hold up the others."""
+        now = self._clock.now()
+        incidents = {due.incident_id for due in passed}
+        units = {due.unit_id for due in passed if due.unit_id is not None}
+        streams = await self._log.read_streams([*incidents, *units])
+        commands: dict[UUID, tuple[Due, AppendCommand]] = {}
+        for due in passed:
+            if due.incident_id in commands:
+                continue  # its next look is at the version that this answer leaves
+            change = self._change(due, streams, now)
+            if change is None:
+                self.dues.drop(due.key)
+            else:
+                commands[due.incident_id] = due, await self._scribe.command([change], _request(due, now))
+        if not commands:
+            return 0
+        verdicts = await self._log.append_many([command for _, command in commands.values()])
+        recorded = [
+            due for (due, _), verdict in zip(commands.values(), verdicts, strict=True) if isinstance(verdict, Appended)
+        ]
+        for due in recorded:
+            MISSED.labels(due.kind).inc()
+        return len(recorded)
+
+    def _change(self, due: Due, streams: Mapping[UUID, Sequence[RecordedEvent]], now: datetime) -> Change | None:
+        """What the missed deadline adds to its incident; None if there is nothing left to say."""
+        try:
+            if due.unit_id is not None and not _is_unacknowledged(due, streams[due.unit_id]):
+                return None
+            version, state = _folded(streams[due.incident_id])
+        except Undecodable:
+            logger.exception("deadline given up: its facts are unreadable", extra={"incident_id": str(due.incident_id)})
+            return None
+        rulebook = self._directory.rulebook()
+        command = answer(due, state, rulebook, now)
+        decided = decide(command, state) if command is not None else ()
+        if isinstance(decided, Refusal):
+            logger.warning("deadline refused", extra={"incident_id": str(due.incident_id), "code": decided.code})
+            return None
+        if not decided:
+            return None
+        return Change(
+            due.incident_id,
+            version,
+            decided,
+            occurred_at=now,
+            correlation_id=due.incident_id,
+            rule_version=rulebook.version,
+        )
+
+    async def _move_mark(self) -> None:
+        """To just before the oldest fact still needed. Losing this race is no matter: the mark is only a shortcut."""
+        assert self._mark is not None, "read before it is moved"
+        oldest = self.dues.oldest_position()
+        target = self._position if oldest is None else min(self._position, oldest - 1)
+        if target - self._mark < MARK_EVERY_POSITIONS:
+            return
+        verdict = await self._log.append(AppendCommand((), marks=(Mark(self.name, self._mark, target),)))
+        self._mark = target if isinstance(verdict, Appended) else await self._log.mark(self.name)
+
+
+def _folded(rows: Sequence[RecordedEvent]) -> tuple[int, IncidentState]:
+    state = INITIAL
+    for row in rows:
+        state = evolve(state, as_fact(row).event)
+    return (rows[-1].version if rows else 0), state
+
+
+def _is_unacknowledged(due: Due, rows: Sequence[RecordedEvent]) -> bool:
+    """Whether the crew has said nothing about the assignment yet."""
+    state = unit.INITIAL
+    for row in rows:
+        state = unit.evolve(state, as_fact(row).event)
+    found = state.assignments.get(due.key[1])
+    return found is not None and found.phase is AssignmentPhase.MADE
+
+
+def _request(due: Due, now: datetime) -> Request:
+    """The same deadline and level make the same event ids, whoever notices it."""
+    return Request(
+        actor=Actor(kind=ActorKind.REACTOR, id=Timers.name),
+        received_at=now,
+        request_id=uuid5(named("reactor", Timers.name), f"{due.kind}\x1f{due.key[1]}\x1f{due.level}\x1f{due.due_at}"),
+    )
