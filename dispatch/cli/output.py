@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -51,3 +51,15 @@ def progress(description: str, total: int | None = None) -> Iterator[Advance]:
             bar.update(task, advance=steps, total=total)
 
         yield advance
+
+
+def advance_to(advance: Advance) -> Callable[[int, int], None]:
+    """The same bar for whoever reports "done so far, of all" instead of steps."""
+    before = 0
+
+    def at(done: int, total: int) -> None:
+        nonlocal before
+        advance(done - before, total=total)
+        before = done
+
+    return at

@@ -19,7 +19,7 @@ import httpx
 
 from dispatch import bootstrap
 from dispatch.cli.options import json_option, with_settings
-from dispatch.cli.output import note, print_json
+from dispatch.cli.output import advance_to, note, print_json, progress
 from dispatch.config import RUNNING_FILE, Settings
 from dispatch.embedded.folder import free_port
 from dispatch.embedded.nats import EmbeddedNats
@@ -140,7 +140,8 @@ async def _prepare_database(settings: Settings, say: Say) -> None:
     assert settings.database_url is not None
     say("migrating")
     await migrate(settings.database_url)
-    loaded = await bootstrap.load_city_if_empty(settings)
+    with progress(f"loading {settings.city}") as advance:
+        loaded = await bootstrap.load_city_if_empty(settings, progress=advance_to(advance))
     say(f"loaded {settings.city}: {loaded} events" if loaded else "the log has a city already")
 
 
