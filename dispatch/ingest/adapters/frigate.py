@@ -80,7 +80,7 @@ def _entry(item: Any, delivery: Delivery) -> Entry:
     try:
         return _listed(item, delivery)
     except NotUnderstood as refusal:
-        known = {name: item[name] for name in KEPT_FIELDS & item.keys()} if isinstance(item, dict) else item
+        known = {name: item[name] for name in item if name in KEPT_FIELDS} if isinstance(item, dict) else item
         return Rejected(refusal, json.dumps([known], ensure_ascii=False).encode())
 
 
