@@ -1,0 +1,259 @@
+"""What holds for an incident at every position, whatever anybody asks in whatever order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.event import Event, GeoPoint, Place
+from domain.incident import commands as ask
+from domain.incident import events as fact
+from domain.incident.admission import ADMITTED
+from domain.incident.decider import INITIAL, IncidentState, decide, evolve
+from domain.refusals import Refusal
+from domain.vocabulary import (
+    AgencyRole,
+    DismissReason,
+    Disposition,
+    IncidentPhase,
+    MessageStatus,
+    Severity,
+)
+from tests.domain.incident_story import (
+    ALICE,
+    BOB,
+    CITY,
+    DISTRICT,
+    GUEST,
+    HEAD,
+    MERGE,
+    NOON,
+    OPEN,
+    OTHER_STATION,
+    OTHER_TRANSFER,
+    STATION,
+    TRANSFER,
+    WHY,
+    owned_by,
+    recipient,
+)
+
+centers = st.sampled_from([CITY, DISTRICT, STATION, OTHER_STATION])
+owners = centers.map(owned_by)
+operators = st.sampled_from([ALICE, BOB])
+transfers = st.sampled_from([TRANSFER, OTHER_TRANSFER])
+merges = st.sampled_from([MERGE, TRANSFER])
+agencies = st.sampled_from(["police", "traffic_police", "fire"])
+instants = st.integers(-10, 10).map(lambda minutes: NOON + timedelta(minutes=minutes))
+severities = st.sampled_from(Severity)
+priorities = st.integers(0, 10)
+places = st.sampled_from([Place(address="the old bridge"), Place(point=GeoPoint(lon=104.0, lat=30.6))])
+recipients = st.lists(st.builds(recipient, agencies, st.sampled_from(AgencyRole)), max_size=3).map(tuple)
+
+BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
+    ask.OpenIncident: st.builds(
+        lambda severity, status: OPEN.model_copy(update={"severity": severity, "status": status}),
+        severities,
+        st.sampled_from(MessageStatus),
+    ),
+    ask.VerifyIncident: st.just(ask.VerifyIncident()),
+    ask.DismissIncident: st.builds(ask.DismissIncident, reason=st.sampled_from(DismissReason)),
+    ask.ClassifyIncident: st.builds(
+        ask.ClassifyIncident, category=st.just("fire.alarm"), severity=severities, priority=priorities
+    ),
+    ask.RaiseSeverity: st.builds(
+        ask.RaiseSeverity, severity=severities, priority=priorities, alert_position=st.integers(1, 99)
+    ),
+    ask.RelocateIncident: st.builds(ask.RelocateIncident, place=places),
+    ask.RouteIncident: st.builds(
+        ask.RouteIncident,
+        owner=owners,
+        recipients=recipients,
+        accept_by=st.none() | instants,
+        explanation=st.just(WHY),
+    ),
+    ask.AcceptIncident: st.builds(ask.AcceptIncident, center_id=centers),
+    ask.ClaimIncident: st.builds(ask.ClaimIncident, operator_id=operators),
+    ask.ReleaseClaim: st.builds(ask.ReleaseClaim, operator_id=operators),
+    ask.OfferTransfer: st.builds(
+        ask.OfferTransfer,
+        transfer_id=transfers,
+        from_center_id=centers,
+        to=owners,
+        reason=st.just("nearer"),
+        offered_at=instants,
+        expires_at=instants,
+    ),
+    ask.AcceptTransfer: st.builds(ask.AcceptTransfer, transfer_id=transfers, center_id=centers),
+    ask.DeclineTransfer: st.builds(
+        ask.DeclineTransfer, transfer_id=transfers, center_id=centers, reason=st.just("busy")
+    ),
+    ask.TimeOutTransfer: st.builds(ask.TimeOutTransfer, transfer_id=transfers, noticed_at=instants),
+    ask.EscalateIncident: st.builds(
+        ask.EscalateIncident,
+        level=st.integers(1, 3),
+        deadline=st.sampled_from(["accept", "acknowledge"]),
+        to=owners,
+        due_at=instants,
+        noticed_at=instants,
+        explanation=st.just(WHY),
+    ),
+    ask.AcceptForAgency: st.builds(ask.AcceptForAgency, agency=agencies),
+    ask.DeclineForAgency: st.builds(ask.DeclineForAgency, agency=agencies, reason=st.just("not ours")),
+    ask.ResolveIncident: st.builds(ask.ResolveIncident, disposition=st.sampled_from(Disposition)),
+    ask.CloseIncident: st.just(ask.CloseIncident()),
+    ask.ReopenIncident: st.just(ask.ReopenIncident(reason="again")),
+    ask.MergeIncident: st.builds(
+        ask.MergeIncident,
+        merge_id=merges,
+        into_incident_id=st.just(HEAD),
+        into_version=st.integers(1, 9),
+        into_severity=severities,
+        into_status=st.sampled_from(MessageStatus),
+    ),
+    ask.AbsorbIncident: st.builds(
+        ask.AbsorbIncident, merge_id=merges, incident_id=st.just(GUEST), incident_version=st.integers(1, 9)
+    ),
+    ask.UnmergeIncident: st.builds(ask.UnmergeIncident, merge_id=merges),
+    ask.ReleaseIncident: st.builds(ask.ReleaseIncident, merge_id=merges, incident_id=st.just(GUEST)),
+}
+stories = st.lists(st.one_of(*BY_TYPE.values()), max_size=40).map(lambda commands: [OPEN, *commands])
+Step = tuple[IncidentState, Event, IncidentState]
+
+
+def steps(commands: list[Any]) -> list[Step]:
+    """Every fact of a story with the state before and after it."""
+    state, told = INITIAL, []
+    for command in commands:
+        decided = decide(command, state)
+        if isinstance(decided, Refusal):
+            continue
+        for event in decided:
+            after = evolve(state, event)
+            told.append((state, event, after))
+            state = after
+    return told
+
+
+def holds(check: Callable[[Step], None]) -> Callable[[], None]:
+    @settings(max_examples=300, deadline=None)
+    @given(stories)
+    def every_step(commands: list[Any]) -> None:
+        for step in steps(commands):
+            check(step)
+
+    return every_step
+
+
+def test_every_command_is_tried():
+    assert set(BY_TYPE) == {ask.OpenIncident, *ADMITTED}
+
+
+@settings(max_examples=300, deadline=None)
+@given(stories)
+def test_the_decider_is_total_and_a_no_names_itself(commands):
+    state = INITIAL
+    for command in commands:
+        decided = decide(command, state)
+        if isinstance(decided, Refusal):
+            assert decided.code.startswith("incident.")
+            assert decided.detail.endswith((".", "?"))
+            continue
+        for event in decided:
+            state = evolve(state, event)
+
+
+def _one_owner(step: Step) -> None:
+    before, event, after = step
+    assert after.owner is not None
+    if before.owner is None or before.owner == after.owner:
+        return
+    routed_before_anybody_took_it = isinstance(event, fact.IncidentRouted) and not before.settled and not before.offer
+    assert routed_before_anybody_took_it or isinstance(event, fact.TransferAccepted)
+
+
+test_there_is_one_owner_at_every_position_and_only_a_transfer_moves_what_was_taken = holds(_one_owner)
+
+
+def _giver_owns(step: Step) -> None:
+    _, _, after = step
+    if after.offer is not None and after.phase is not None:
+        assert after.owner is not None
+        assert after.offer.from_center_id == after.owner.center_id != after.offer.to.center_id
+
+
+test_the_giver_owns_it_as_long_as_an_offer_is_open = holds(_giver_owns)
+
+
+def _falls_by_a_person(step: Step) -> None:
+    before, event, after = step
+    if before.phase is not None and after.severity < before.severity:
+        assert isinstance(event, fact.IncidentClassified)
+    if isinstance(event, fact.SeverityRaised):
+        assert event.from_severity == before.severity < event.to_severity == after.severity
+        assert after.priority <= before.priority
+
+
+test_severity_falls_by_nothing_but_a_persons_classification = holds(_falls_by_a_person)
+
+
+@settings(max_examples=300, deadline=None)
+@given(stories, severities, priorities)
+def test_a_rise_is_recorded_or_refused_aloud_and_never_swallowed(commands, severity, priority):
+    told = steps(commands)
+    state = told[-1][2]
+    decided = decide(ask.RaiseSeverity(severity=severity, priority=priority, alert_position=1), state)
+    if severity > state.severity:
+        assert decided != ()
+
+
+def _unreal_asks_nobody(step: Step) -> None:
+    before, event, _ = step
+    if isinstance(event, fact.IncidentRouted) and before.status is not MessageStatus.ACTUAL:
+        assert all(recipient.role is AgencyRole.INFORMED for recipient in event.recipients)
+
+
+test_an_exercise_never_asks_anybody_to_act = holds(_unreal_asks_nobody)
+
+
+def _merge_is_exact(step: Step) -> None:
+    before, event, after = step
+    match event:
+        case fact.IncidentMerged():
+            undone = evolve(
+                after,
+                fact.IncidentUnmerged(merge_id=event.merge_id, from_incident_id=event.into_incident_id),
+            )
+            assert undone == before
+        case fact.IncidentAbsorbed():
+            undone = evolve(after, fact.IncidentReleased(merge_id=event.merge_id, incident_id=event.incident_id))
+            assert undone == before
+        case _:
+            pass
+    assert (after.phase is IncidentPhase.MERGED) == (after.merge is not None)
+
+
+test_an_undone_merge_gives_back_exactly_the_state_there_was = holds(_merge_is_exact)
+
+
+def _said_once(step: Step) -> None:
+    before, event, after = step
+    if isinstance(event, fact.IncidentVerified | fact.IncidentAccepted):
+        assert before.phase is not after.phase or isinstance(event, fact.IncidentAccepted)
+    if isinstance(event, fact.IncidentClosed):
+        assert before.phase is IncidentPhase.RESOLVED
+    if isinstance(event, fact.IncidentResolved):
+        assert before.phase is IncidentPhase.ACCEPTED
+
+
+test_phases_follow_one_another_as_the_table_says = holds(_said_once)
+
+
+@settings(max_examples=200, deadline=None)
+@given(stories)
+def test_the_same_story_gives_the_same_facts(commands):
+    assert steps(commands) == steps(commands)
