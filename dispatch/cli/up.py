@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -102,6 +103,7 @@ async def running_system(settings: Settings, *, say: Say) -> AsyncIterator[Runni
 
 async def _start(supervisor: Supervisor, settings: Settings, say: Say) -> Running:
     data_dir = settings.data_dir
+    settings = settings.model_copy(update={"port": _port_to_use(settings)})
     if settings.database_url is None:
         say("starting PostgreSQL")
         postgres = EmbeddedPostgres(data_dir / "postgres")
@@ -114,8 +116,6 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say) -> Runnin
         nats = EmbeddedNats(data_dir / "nats", auth_config=await bootstrap.nats_accounts(settings))
         await supervisor.start("nats", nats)
         settings = settings.model_copy(update={"nats_url": nats.url})
-    if settings.port == 0:
-        settings = settings.model_copy(update={"port": free_port()})
     address = f"http://{LOOPBACK.get(settings.host, settings.host)}:{settings.port}"
     _remember(settings, address)
     for name in ("serve", "work"):
@@ -123,6 +123,24 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say) -> Runnin
         await supervisor.start(name, _program(name, settings))
     await _becomes_ready(address, supervisor, data_dir)
     return Running(settings, address, bootstrap.new_token(settings))
+
+
+def _port_to_use(settings: Settings) -> int:
+    """The port, known to be free before anything is started. Raises `Unavailable`."""
+    if settings.port == 0:
+        return free_port()
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        # As the server itself does: a connection that is still closing is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise Unavailable(
+                "up.port_taken",
+                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}): stop what listens there, or"
+                " choose another port with DISPATCH_PORT",
+            ) from error
+    return settings.port
 
 
 def prepare_data_dir(data_dir: Path) -> None:
