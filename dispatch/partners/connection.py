@@ -22,6 +22,8 @@ from nats.errors import Error as NatsError
 from domain.refusals import Unavailable
 
 CLOSE_WAIT_S = 1.0
+PING_EVERY_S = 5
+"""After two pings without an answer the client gives the connection up."""
 OnError: TypeAlias = Callable[[Exception], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,18 @@ async def join(url: str, *, seed: str | None, name: str, timeout_s: float, on_er
 
     Raises `Unavailable` (`nats.unreachable`) within `timeout_s`, whatever the server does.
     """
-    client = Client()
+    client, _ = await _join(url, seed=seed, name=name, timeout_s=timeout_s, on_error=on_error)
+    return client
+
+
+async def _join(
+    url: str, *, seed: str | None, name: str, timeout_s: float, on_error: OnError
+) -> tuple[Client, asyncio.Event]:
+    client, lost = Client(), asyncio.Event()
+
+    async def on_closed() -> None:
+        lost.set()
+
     try:
         async with asyncio.timeout(timeout_s):
             await client.connect(
@@ -46,7 +59,9 @@ async def join(url: str, *, seed: str | None, name: str, timeout_s: float, on_er
                 allow_reconnect=False,
                 max_reconnect_attempts=0,
                 connect_timeout=max(1, round(timeout_s)),
+                ping_interval=PING_EVERY_S,
                 error_cb=on_error,
+                closed_cb=on_closed,
             )
     except (NatsError, OSError, TimeoutError) as error:
         await leave(client)
@@ -54,7 +69,7 @@ async def join(url: str, *, seed: str | None, name: str, timeout_s: float, on_er
     except BaseException:
         await leave(client)
         raise
-    return client
+    return client, lost
 
 
 async def leave(client: Client) -> None:
@@ -69,11 +84,13 @@ async def leave(client: Client) -> None:
 
 
 @contextlib.asynccontextmanager
-async def joined(url: str, *, seed: str | None, name: str, timeout_s: float) -> AsyncIterator[Client]:
-    """`join`, and `leave` at the end."""
-    client = await join(url, seed=seed, name=name, timeout_s=timeout_s)
+async def joined(
+    url: str, *, seed: str | None, name: str, timeout_s: float
+) -> AsyncIterator[tuple[Client, asyncio.Event]]:
+    """`join`, and `leave` at the end; the event tells that the connection was lost meanwhile."""
+    client, lost = await _join(url, seed=seed, name=name, timeout_s=timeout_s, on_error=_log_error)
     try:
-        yield client
+        yield client, lost
     finally:
         await leave(client)
 

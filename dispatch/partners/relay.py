@@ -7,9 +7,10 @@ relays, a late batch or a repeat can never put a message twice or out of order.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -27,6 +28,7 @@ STREAM_MESSAGES_MAX = 1_000_000
 BATCH_BYTES_MAX = 4 * 1024 * 1024
 REFUSALS_MAX = 3
 """Batches refused in a row before the relay reports trouble instead of looking again at once."""
+ONE_STREAM_ONLY = {"nats.batch_refused", "nats.jetstream_refused"}
 EPOCH_HEADER = "ce-epoch"
 
 READ_ENTRIES = """
@@ -82,23 +84,36 @@ class Relay:
         self._batch_messages = batch_messages
         self._stream_messages_max = stream_messages_max
         self._at: dict[str, int] = {}
+        self._trouble: dict[str, str] = {}
 
     async def reconcile(self) -> None:
         """Compare every stream with its feed; make a lost or foreign one anew. Nothing is sent here."""
         for agency in self._fields():
-            await self._reconcile(agency)
+            with self._troubles_of(agency):
+                await self._reconcile(agency)
 
-    async def drain(self) -> list[Progress]:
+    async def drain(self) -> None:
         """Send until every feed is sent, a batch of each in turn, so that a long one holds up no other."""
-        progress = {}
         waiting = list(self._fields())
         while waiting:
             for agency in tuple(waiting):
-                sent = await self._send_batch(agency)
-                progress[agency] = Progress(agency, self._at[agency], 0)
+                sent = 0
+                with self._troubles_of(agency):
+                    sent = await self._send_batch(agency)
                 if not sent:
                     waiting.remove(agency)
-        return list(progress.values())
+
+    @contextlib.contextmanager
+    def _troubles_of(self, agency: str) -> Iterator[None]:
+        """A "no" about one stream is that agency's trouble; silence is everybody's."""
+        self._trouble.pop(agency, None)
+        try:
+            yield
+        except Unavailable as error:
+            if error.code not in ONE_STREAM_ONLY:
+                raise
+            _log.warning("feed is stuck", extra={"agency": agency, "reason": error.detail})
+            self._trouble[agency] = error.detail
 
     async def _send_batch(self, agency: str) -> int:
         for _ in range(REFUSALS_MAX):
@@ -184,13 +199,13 @@ class Relay:
             return f"message {state.last} is not the feed's"
         return None
 
-    async def report(self, now: datetime, *, trouble: str | None = None) -> list[Progress]:
+    async def report(self, now: datetime) -> list[Progress]:
         """Tell the database how far each stream is, for /readyz of every process. Returns the same."""
         progress = []
         for agency in self._fields():
             last = int(await self._pool.fetchval(LAST_SEQUENCE, agency))
             at = self._at.get(agency, 0)
             _LAG.labels(agency).set(last - at)
-            await self._pool.execute(REPORT, agency, at, trouble, now)
+            await self._pool.execute(REPORT, agency, at, self._trouble.get(agency), now)
             progress.append(Progress(agency, at, last - at))
         return progress

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import asyncpg
 import pytest
 from nats.aio.client import Client
 
@@ -26,6 +27,7 @@ class Bus:
 
     server: EmbeddedNats
     credentials: Credentials
+    store: Path
     errors: list[str] = field(default_factory=list)
     _clients: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -62,9 +64,16 @@ async def bus(tmp_path: Path) -> AsyncIterator[Bus]:
     config = accounts_config(CITY, AGENCIES, GATEWAYS, credentials)
     server = EmbeddedNats(tmp_path / "nats", auth_config=config)
     await server.start()
-    running = Bus(server, credentials)
+    running = Bus(server, credentials, tmp_path / "nats" / "store")
     try:
         yield running
     finally:
         await running.leave()
         await server.stop()
+
+
+@pytest.fixture
+async def pool(dsn: str) -> AsyncIterator[asyncpg.Pool]:
+    """Connections to the test's database."""
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=6) as opened_pool:
+        yield opened_pool
