@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from dispatch.api import assignments, cameras, centers, city, decisions, health, incidents, problem, reports
+from dispatch.api import assignments, cameras, centers, city, decisions, health, incidents, ingest, problem, reports
 from dispatch.api.assignments import Assignments
 from dispatch.api.conditions import Running
 from dispatch.api.description import describe
@@ -23,6 +23,7 @@ ROUTERS = (
     decisions.router,
     assignments.router,
     reports.router,
+    ingest.router,
     cameras.router,
     city.router,
     health.router,

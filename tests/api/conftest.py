@@ -1,0 +1,156 @@
+"""The whole HTTP edge on a real database; only the network is left out, where it proves nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastapi import FastAPI
+
+from dispatch.api.application import create_application
+from dispatch.api.authentication import Authenticator
+from dispatch.api.database import Database
+from dispatch.api.services import Services
+from dispatch.api.tokens import Identity, Issuer, OwnKey, Verifier
+from dispatch.config import Settings
+from dispatch.directory import Directory
+from dispatch.handling.alerts import AlertDesk
+from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.reports import ReportDesk
+from dispatch.handling.scribe import Scribe
+from dispatch.ingest.intake import Intake
+from dispatch.ingest.quarantine import Quarantine
+from dispatch.store.positions import PostgresUnitPositions
+from dispatch.store.postgres import PostgresLog
+from dispatch.store.vault import PostgresSealer
+from dispatch.workers.projector import Projector
+from dispatch.world import FreshIds, SystemClock
+from domain.vocabulary import Role
+from tests.api import town
+
+ISSUER, AUDIENCE = "city-dispatch", "city-dispatch"
+
+
+@dataclass
+class EdgeStatements:
+    """Statements on the edge tables, for the quarantine."""
+
+    pool: Any
+
+    async def rows(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
+        return await self.pool.fetch(statement, *values)
+
+
+@dataclass
+class Edge:
+    """The application, whoever calls it, and the projector that keeps its views."""
+
+    app: FastAPI
+    services: Services
+    projector: Projector
+    client: httpx.AsyncClient
+    issuer: Issuer
+    dsn: str
+    counter: Any = field(default_factory=lambda: itertools.count(1))
+
+    def token(self, identity: Identity, *, ttl_s: int = 600) -> str:
+        return self.issuer.issue(identity, now=self.services.clock.now(), ttl_s=ttl_s)
+
+    def as_operator(self, login: str) -> dict[str, str]:
+        identity = Identity(subject=login, roles=(), operator_id=town.operator(login))
+        return {"Authorization": f"Bearer {self.token(identity)}"}
+
+    def as_role(self, *roles: Role, **claims: Any) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(Identity(subject='test', roles=roles, **claims))}"}
+
+    def key(self) -> dict[str, str]:
+        return {"Idempotency-Key": str(self.services.ids.new())}
+
+    async def project(self) -> int:
+        return await self.projector.catch_up()
+
+    async def report(self, *, by: str = "east-station.01", at: tuple[float, float] = town.IN_EAST, **body: Any) -> Any:
+        """File a report that opens an incident, and let the views see it."""
+        content = {
+            "channel": "operator",
+            "category": "traffic.accident",
+            "severity": 2,
+            "text": "两车追尾",
+            "place": {"point": {"type": "Point", "coordinates": list(at)}},
+        } | body
+        answer = await self.client.post("/v1/reports", json=content, headers=self.as_operator(by) | self.key())
+        assert answer.status_code == 201, answer.text
+        await self.project()
+        return answer.json()
+
+    async def decide(
+        self, incident_id: str, what: str, body: Any = None, *, by: str, version: int, **headers: str
+    ) -> httpx.Response:
+        return await self.client.post(
+            f"/v1/incidents/{incident_id}/{what}",
+            json=body,
+            headers=self.as_operator(by) | {"If-Match": f'"{version}"'} | self.key() | headers,
+        )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, min_position_wait_s=0.3, caller_requests_per_s=10_000)
+
+
+@pytest.fixture
+async def edge(dsn: str, pg_log: PostgresLog, settings: Settings, tmp_path: Path) -> AsyncIterator[Edge]:
+    async with AsyncExitStack() as stack:
+        clock, ids = SystemClock(), FreshIds()
+        sealer = await PostgresSealer.open_vault(dsn, tmp_path / "seal.key")
+        stack.push_async_callback(sealer.close)
+        pool = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings={"role": "dispatch_app"})
+        stack.push_async_callback(pool.close)
+        database = Database.connect(dsn, connections_max=4)
+        stack.push_async_callback(database.close)
+        scribe = Scribe(pg_log, sealer, clock)
+        await town.load(scribe)
+        directory = Directory(pg_log, town.CITY)
+        await directory.catch_up()
+        key = Ed25519PrivateKey.generate()
+        positions = PostgresUnitPositions(pool)
+        quarantine = Quarantine(EdgeStatements(pool), scribe, ids)
+        services = Services(
+            settings=settings,
+            log=pg_log,
+            scribe=scribe,
+            directory=directory,
+            clock=clock,
+            ids=ids,
+            database=database,
+            authenticator=Authenticator(Verifier(OwnKey(key), ISSUER, AUDIENCE), directory),
+            cursor_secret=b"of this test",
+            incidents=IncidentDesk(scribe, directory),
+            reports=ReportDesk(scribe, directory),
+            assignments=AssignmentDesk(scribe, directory, positions),
+            positions=positions,
+            alerts=Intake(AlertDesk(scribe, directory, ids), quarantine),
+        )
+        projector = await Projector.open(pg_log, dsn)
+        stack.push_async_callback(projector.close)
+        await projector.catch_up()
+        app = create_application(services)
+        await stack.enter_async_context(app.router.lifespan_context(app))
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://edge"))
+        yield Edge(app, services, projector, client, Issuer(key, ISSUER, AUDIENCE), dsn)
+
+
+@pytest.fixture
+def center() -> Callable[[str], UUID]:
+    return town.center
