@@ -24,13 +24,25 @@ from domain.alert.events import AlertReceived, AlertRevised, AlertsRecordedOnly,
 from domain.codec import Undecodable
 from domain.event import Event, Explanation, Fact, Reason
 from domain.identifiers import companion_of, named
-from domain.incident.events import AlertsFolded, Cause, IncidentOpened, ReportAttached, SeverityRaised
+from domain.incident.events import (
+    AlertsFolded,
+    Cause,
+    IncidentClosed,
+    IncidentDismissed,
+    IncidentOpened,
+    IncidentResolved,
+    ReportAttached,
+    SeverityRaised,
+)
 from domain.policies import judgement as judged
 from domain.policies.correlation import POLICY, correlate
 from domain.policies.correlation_index import TOPICS, CorrelationIndex
 from domain.policies.correlation_rules import CorrelationRules
 from domain.policies.judgement import Alert, Folding, Judgement, alert_of
 
+ALERTS = (AlertReceived, AlertRevised)
+ENDS = (IncidentResolved, IncidentClosed, IncidentDismissed)
+"""After an end the index is looked at again, for folds that came after it: they must not wait for the next alert."""
 PAGE_ALERTS_MAX = 500
 """An alert gives at most two events of its own, so a page stays below the limit of one command."""
 LATE_FOLDS_MAX = 200
@@ -44,7 +56,7 @@ class Correlator:
     """The reactor. `journal` is the stream of waits and of what was left alone."""
 
     name = "correlator"
-    topics = frozenset({AlertReceived.name, AlertRevised.name})
+    topics = frozenset(event.name for event in (*ALERTS, *ENDS))
     page_events = PAGE_ALERTS_MAX
 
     def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
@@ -129,7 +141,8 @@ class Correlator:
         if late:
             streams = await self._log.read_streams(sorted(set(late.values())))
             facts = [as_fact(row) for rows in streams.values() for row in rows if row.position in late]
-        return [self._alert(fact) for fact in (*sorted(facts, key=lambda fact: fact.position), *page)]
+        alerts = [fact for fact in page if isinstance(fact.event, ALERTS)]
+        return [self._alert(fact) for fact in (*sorted(facts, key=lambda fact: fact.position), *alerts)]
 
     def _alert(self, fact: Fact[Event]) -> Alert:
         alert = alert_of(fact)
