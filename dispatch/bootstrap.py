@@ -8,32 +8,69 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable
+import hashlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import httpx
+from nats.aio.client import Client
 
+from dispatch.api.application import create_application
+from dispatch.api.authentication import Authenticator
+from dispatch.api.database import Database
+from dispatch.api.server import server_of
+from dispatch.api.services import Check, Health, Services
+from dispatch.api.tokens import Identity, Issuer, Keys, OwnKey, ProviderKeys, Verifier, signing_key
 from dispatch.cities.load import LoadReport, Progress, load_city
 from dispatch.config import Settings
 from dispatch.directory import Directory
+from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
+from dispatch.ingest.gateways import GatewayIntake
+from dispatch.ingest.intake import Intake
+from dispatch.ingest.quarantine import Quarantine
 from dispatch.partners.accounts import accounts_config
+from dispatch.partners.commands import PartnerDesk
+from dispatch.partners.connection import join, seed_from
 from dispatch.partners.credentials import Credentials
+from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.ports import AppendCommand, Mark
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
+from dispatch.store.reader import available
 from dispatch.store.vault import PostgresSealer
+from dispatch.workers.correlator import Correlator
+from dispatch.workers.ownership import AdvisoryOwnership
+from dispatch.workers.projector import Projector
+from dispatch.workers.reactor import Reactor, run_reactor
+from dispatch.workers.recommender import Recommender
+from dispatch.workers.router import Router
+from dispatch.workers.tasks import background, run_all
+from dispatch.workers.timers import Timers
 from dispatch.world import FreshIds, SystemClock
+from domain.identifiers import operator_id
 from domain.refusals import Refused, Unavailable
+from domain.vocabulary import Role
+
+logger = logging.getLogger(__name__)
 
 DIRECTORY_EVERY_S = 0.5
 """Least time between two looks at the log for a changed city; also how old a rule may be in another process."""
 DIRECTORY_IDLE_S = 5.0
+PARTITIONS_EVERY_S = 60.0
+RELAY_SILENT_AFTER = timedelta(seconds=15)
+"""A relay that has not reported for this long is not running, or NATS does not answer it."""
+FIRST_SUPERVISOR = "city.27"
+"""The operator of the sample city in whose name `dispatch up` prints a token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +97,24 @@ class Foundation:
     def assignments(self) -> AssignmentDesk:
         """Units on incidents."""
         return AssignmentDesk(self.scribe, self.directory, self.positions)
+
+    def intake(self) -> Intake:
+        """Machine messages of every known format, and those kept aside."""
+        quarantine = Quarantine(EdgeRows(self.pool), self.scribe, self.ids)
+        return Intake(AlertDesk(self.scribe, self.directory, self.ids), quarantine)
+
+
+class EdgeRows:
+    """Statements on the edge tables, as the ingest needs them."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def rows(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
+        """All rows of a statement. Raises `Unavailable`."""
+        async with available():
+            found: Sequence[Mapping[str, Any]] = await self._pool.fetch(statement, *values)
+            return found
 
 
 def database_url(settings: Settings) -> str:
@@ -144,14 +199,186 @@ def gateways_of(directory: Directory) -> Iterable[str]:
     return sorted({camera.gateway for camera in directory.cameras.values() if camera.gateway is not None})
 
 
-async def run_all(*work: Any) -> None:
-    """Run until the first of them ends, then end the others; raises what it raised."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()
+# --- serve ------------------------------------------------------------------------------------------------------------
+
+
+async def serve(settings: Settings) -> None:
+    """Answer HTTP until a signal ends it."""
+    async with foundation(settings) as base, services(base) as wired:
+        server = server_of(create_application(wired), wired.hub, host=settings.host, port=settings.port)
+        async with background(tail_directory(base.log, base.directory)):
+            await server.serve()
+
+
+@asynccontextmanager
+async def services(base: Foundation) -> AsyncIterator[Services]:
+    """Everything the routes need."""
+    settings = base.settings
+    database = Database.connect(
+        database_url(settings),
+        connections_max=settings.database_connections_max,
+        statement_timeout_s=settings.database_timeout_s,
+    )
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            yield Services(
+                settings=settings,
+                log=base.log,
+                scribe=base.scribe,
+                directory=base.directory,
+                clock=base.clock,
+                ids=base.ids,
+                database=database,
+                authenticator=Authenticator(verifier(settings, client), base.directory),
+                cursor_secret=_cursor_secret(settings),
+                incidents=base.incidents(),
+                reports=base.reports(),
+                assignments=base.assignments(),
+                positions=base.positions,
+                alerts=base.intake(),
+                checks={"nats": relay_check(base)},
+            )
+        finally:
+            await database.close()
+
+
+def verifier(settings: Settings, client: httpx.AsyncClient) -> Verifier:
+    """Our own key checks tokens, or an identity provider's keys."""
+    keys: Keys = OwnKey(signing_key(settings.jwt_key_path))
+    if settings.oidc_discovery_url is not None:
+        keys = ProviderKeys(settings.oidc_discovery_url, client)
+    return Verifier(keys, settings.jwt_issuer, settings.jwt_audience)
+
+
+def _cursor_secret(settings: Settings) -> bytes:
+    """Every process of a system must read the cursors of the others, so the secret follows from one they share."""
+    return hashlib.sha256(b"cursors\x1f" + settings.jwt_key_path.read_bytes()).digest()
+
+
+def issue_token(settings: Settings, identity: Identity) -> str:
+    """A bearer token signed with our own key."""
+    settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    issuer = Issuer(signing_key(settings.jwt_key_path), settings.jwt_issuer, settings.jwt_audience)
+    return issuer.issue(identity, now=SystemClock().now(), ttl_s=settings.token_ttl_s)
+
+
+def new_token(settings: Settings) -> str:
+    """A token of a supervisor at the city center of the sample city."""
+    who = operator_id(settings.city, FIRST_SUPERVISOR)
+    return issue_token(settings, Identity(f"operator:{FIRST_SUPERVISOR}", (Role.DISPATCHER, Role.SUPERVISOR), who))
+
+
+def relay_check(base: Foundation) -> Check:
+    """Does the relay reach NATS, and how far behind is it? Asked of its reports, so that no request waits for NATS."""
+
+    async def check() -> Health:
+        if base.settings.nats_url is None:
+            return Health(True, "no NATS is configured: feeds are written and wait")
+        rows = await EdgeRows(base.pool).rows(
+            "SELECT r.agency, r.trouble, r.checked_at, coalesce(e.last, 0) - r.sequence AS lag FROM feed.relays r"
+            " LEFT JOIN (SELECT agency, max(sequence) AS last FROM feed.entries GROUP BY agency) e USING (agency)"
+        )
+        if not rows:
+            return Health(False, "the relay has not reported yet; start `dispatch work`")
+        now = base.clock.now()
+        troubles = sorted({str(row["trouble"]) for row in rows if row["trouble"]})
+        if troubles:
+            return Health(False, "; ".join(troubles)[:500])
+        if now - max(row["checked_at"] for row in rows) > RELAY_SILENT_AFTER:
+            return Health(False, f"the relay has been silent for more than {RELAY_SILENT_AFTER.seconds} s")
+        lag = max(int(row["lag"]) for row in rows)
+        limit = base.settings.projection_lag_max
+        return Health(lag <= limit, f"the relay is {lag} messages behind, {limit} are permitted")
+
+    return check
+
+
+# --- work -------------------------------------------------------------------------------------------------------------
+
+
+async def work(settings: Settings) -> None:
+    """Fold, decide and relay until a signal ends it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with foundation(settings) as base:
+        await run_all(stop, workers(base, stop))
+
+
+def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+    """Every task of a worker process, by name. Each owns its work by an advisory lock and takes over from the dead."""
+    dsn = database_url(base.settings)
+    log, directory, clock = base.log, base.directory, base.clock
+
+    def own(task: str) -> AdvisoryOwnership:
+        return AdvisoryOwnership(dsn, task)
+
+    def react(reactor: Reactor) -> Coroutine[Any, Any, None]:
+        return run_reactor(reactor, log=base.log, scribe=base.scribe, ownership=own(reactor.name), stop=stop)
+
+    timers = Timers(log=log, directory=directory, clock=clock, scribe=base.scribe, ownership=own("timers"))
+    tasks = {
+        "directory": tail_directory(base.log, base.directory),
+        "partitions": make_partitions(base.pool),
+        "projector": Projector(base.log, dsn).run(stop),
+        "correlator": react(Correlator(log=log, directory=directory, clock=clock)),
+        "router": react(Router(log=log, directory=directory, clock=clock)),
+        "recommender": react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions)),
+        "timers": timers.run(stop),
+        "partners": run_partners(
+            log=base.log,
+            pool=base.pool,
+            desk=partner_desk(base),
+            city=base.settings.city,
+            nats=nats_address(base.settings),
+            ownership=own("partners"),
+            clock=base.clock,
+            ids=base.ids,
+        ),
+    }
+    if base.settings.nats_url is not None:
+        tasks["gateways"] = GatewayIntake(base.intake(), base.settings.city, join_as_us(base.settings)).run()
+    return tasks
+
+
+def partner_desk(base: Foundation) -> PartnerDesk:
+    """What partners may decide."""
+    return PartnerDesk(
+        incidents=base.incidents(),
+        assignments=base.assignments(),
+        directory=base.directory,
+        positions=base.positions,
+        pool=base.pool,
+        clock=base.clock,
+    )
+
+
+def nats_address(settings: Settings) -> NatsAddress | None:
+    """Where NATS is and who we are there: the credentials we were given, else the key we made."""
+    if settings.nats_url is None:
+        return None
+    seed = seed_from(settings.nats_credentials_file) or credentials(settings).ours().seed
+    return NatsAddress(settings.nats_url, seed, settings.nats_timeout_s)
+
+
+def join_as_us(settings: Settings) -> Callable[[], Coroutine[Any, Any, Client]]:
+    """How the gateways' intake joins NATS."""
+    address = nats_address(settings)
+    assert address is not None, "asked only where there is NATS"
+
+    async def joining() -> Client:
+        return await join(address.url, seed=address.seed, name="dispatch gateways", timeout_s=address.timeout_s)
+
+    return joining
+
+
+async def make_partitions(pool: asyncpg.Pool) -> None:
+    """Make the log's partitions ahead of time; the append makes them itself if this ever falls behind."""
+    while True:
+        try:
+            async with available():
+                await pool.execute("SELECT log.ensure_partitions()")
+        except Unavailable as error:
+            logger.warning("partitions cannot be made now", extra={"reason": error.detail})
+        await asyncio.sleep(PARTITIONS_EVERY_S)
