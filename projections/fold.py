@@ -82,6 +82,7 @@ class Page:
     position: int
     facts: list[Fact[Event] | Unreadable]
     newer: str | None = None
+    newer_topic: str | None = None
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ def read(recorded: Iterable[Recorded], up_to: int) -> Page:
         try:
             page.facts.append(_decoded(one))
         except NewerSchema as newer:
-            page.position, page.newer = one.position - 1, str(newer)
+            page.position, page.newer, page.newer_topic = one.position - 1, str(newer), one.topic
             break
         except Undecodable as poison:
             page.facts.append(Unreadable(one.position, one.stream_id, one.topic, str(poison)[:REASON_MAX]))

@@ -245,10 +245,10 @@ class Projector:
             parked = await PageWriter(self._connection, due).write(page)
             self._report(due, page, parked)
         if page.newer is not None:
-            await self._pause(due, page.newer)
+            await self._pause([owned for owned in due if page.newer_topic in owned.projection.topics], page.newer)
         self._moved.set()
         self._moved = asyncio.Event()
-        return page.newer is None and (is_full or upper < tip)
+        return is_full or page.position < tip
 
     def _report(self, due: Sequence[Owned], page: fold.Page, parked: Sequence[fold.Parked]) -> None:
         _folded.inc(len(page.facts))
