@@ -19,7 +19,7 @@ from dispatch.ports import AppendCommand, Appended, RecordedEvent, Verdict, Vers
 from dispatch.store import wire
 from domain.refusals import Unavailable
 
-RECONNECT_FOR_S = 10.0
+RECONNECT_FOR_S = 5.0
 """How long commands in doubt wait for the database before their callers hear `Unavailable`."""
 RECONNECT_PAUSE_S = 0.05
 

@@ -19,9 +19,10 @@ from domain.refusals import Unavailable
 from tests.cluster import Cluster
 from tests.store.contract import CENTER, INCIDENT, UNIT, decision, event, on, positions
 
-LANE_SESSIONS = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dispatch log'"
-)
+LANE_SESSIONS = """
+SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dispatch log'
+"""
+WAITING_FOR_THE_LOCK = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @asynccontextmanager
@@ -40,9 +41,8 @@ async def somebody_holds_the_lane(dsn: str) -> AsyncIterator[asyncpg.Connection]
 
 async def until_a_call_waits(holder: asyncpg.Connection) -> None:
     """Return when the lane's call has reached the database and waits for the lock."""
-    query = f"{LANE_SESSIONS} AND wait_event_type = 'Lock'"
-    while not await holder.fetch(query):
-        await asyncio.sleep(0)
+    while not await holder.fetch(WAITING_FOR_THE_LOCK):
+        pass
 
 
 # Callers that give up
@@ -82,8 +82,7 @@ async def test_when_too_many_wait_the_next_hears_so_at_once(dsn: str) -> None:
         lane = Lane(connect, NoEvidence(), recorded=lambda _position: None, waiting_max=2)
         await lane.start()
         out = lane.enqueue((decision(on(UNIT, None)),), 2)
-        while not await holder.fetch("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND pid <> 0"):
-            await asyncio.sleep(0)
+        await until_a_call_waits(holder)
         waiting = [lane.enqueue((decision(on(UNIT, None)),), 2) for _ in range(2)]
         with pytest.raises(Unavailable, match="2 commands wait") as full:
             lane.enqueue((decision(on(UNIT, None)),), 2)
@@ -213,6 +212,8 @@ class Workload:
         self._log = log
         self.told: dict[bytes, Verdict | Unavailable] = {}
         self.stopped = False
+        self._successes = 0
+        self._succeeded = asyncio.Condition()
 
     async def write(self, number: int) -> None:
         stream_id, version = UUID(int=1_000 + number), 0
@@ -228,6 +229,9 @@ class Workload:
             else:
                 self.told[new.state] = verdict
                 version += 1
+                async with self._succeeded:
+                    self._successes += 1
+                    self._succeeded.notify_all()
 
     async def _present_version(self, stream_id: UUID) -> int:
         while True:
@@ -259,14 +263,11 @@ class Workload:
         for found in (await self._log.read_streams([UUID(int=1_000 + number) for number in range(16)])).values():
             assert [e.version for e in found] == list(range(1, len(found) + 1))
 
-    def successes(self) -> int:
-        return sum(isinstance(told, Appended) for told in self.told.values())
-
     async def until_more(self, successes: int) -> None:
         """Return when so many more appends have succeeded."""
-        wanted = self.successes() + successes
-        while self.successes() < wanted:
-            await asyncio.sleep(0.005)
+        wanted = self._successes + successes
+        async with self._succeeded:
+            await self._succeeded.wait_for(lambda: self._successes >= wanted)
 
 
 async def test_killed_connections_lose_nothing_and_record_nothing_twice(pg_log: PostgresLog, dsn: str) -> None:
@@ -318,7 +319,7 @@ async def test_an_append_during_an_outage_is_unavailable_and_not_recorded(own_cl
     await migrate(own_cluster.dsn)
     log = await PostgresLog.open(own_cluster.dsn)
     await log.append(decision(on(UNIT, 0)))
-    own_cluster.halt()
+    await asyncio.to_thread(own_cluster.halt)
     for reading in (log.tip(), log.append(decision(on(UNIT, 1), key="k")), log.append(decision(on(UNIT, None)))):
         with pytest.raises(Unavailable):
             await reading

@@ -58,7 +58,7 @@ async def test_a_listener_that_was_cut_off_listens_again(pg_log: PostgresLog, ot
     count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
     waiting = asyncio.create_task(other.wait_beyond(1, timeout_s=60))
     while not await administrator.fetchval(count):
-        await asyncio.sleep(0)
+        pass
     await pg_log.append(decision(on(UNIT, 1)))
     assert await waiting == 2
     await administrator.close()
