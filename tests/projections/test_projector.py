@@ -13,6 +13,8 @@ from dispatch.ports import AppendCommand, NewEvent, StreamAppend
 from dispatch.workers.page import StaleCheckpoint
 from dispatch.workers.projector import BROKEN, Projector
 from dispatch.workers.rebuild import Rebuild
+from domain.incident.events import IncidentOpened
+from domain.upcasters import UPCASTERS
 from projections import tables
 from projections.board import item
 from projections.queries import progress
@@ -137,20 +139,20 @@ async def test_a_row_that_the_database_refuses_is_parked_alone(city: City, hand:
     assert len(await city.ask(tables.board.select())) == 3
 
 
-async def test_an_event_of_a_newer_schema_pauses_before_it(city: City, hand: asyncpg.Connection) -> None:
+async def test_an_event_of_a_newer_schema_pauses_before_it(monkeypatch: pytest.MonkeyPatch, city: City) -> None:
     await city.tell([happening(ONE, OPENED)])
     (recorded,) = await city.log.read_after(0)
-    newer = json.loads(recorded.state) | {"schema_version": 99}
+    newer = json.loads(recorded.state) | {"schema_version": 2}
     await append_raw(city, TWO, "incident.opened", json.dumps(newer).encode())
     await city.projector.catch_up()
     (checkpoint,) = await city.ask(progress.checkpoints(["board"]))
     assert (checkpoint["state"], checkpoint["position"]) == ("paused", 1)
-    assert "99" in checkpoint["reason"]
+    assert "schema version 2" in checkpoint["reason"]
     assert "board" not in city.projector.owned
     assert "units" in city.projector.owned
-    # The upgrade: here the event itself is made one that this release can read.
-    older = json.dumps(newer | {"schema_version": 1}).encode()
-    await hand.execute("UPDATE log.events SET state = $1 WHERE notification_id = 2", older)
+    # The upgrade: this release now knows version 2.
+    monkeypatch.setattr(IncidentOpened, "schema_version", 2)
+    monkeypatch.setitem(UPCASTERS, (IncidentOpened.name, 1), lambda body: body)
     await city.projector.close()
     city.projector = Projector(city.log, city.dsn)
     await city.projector.catch_up()
