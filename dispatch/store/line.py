@@ -79,6 +79,9 @@ class Line:
             self._connection = await self._connect()
             self._many = await self._connection.prepare(wire.APPEND)
             self._one = await self._connection.prepare(wire.APPEND_ONE)
+            # The driver prepares without a Sync, so the server's statement_timeout keeps running until the next
+            # one: the first append of a quiet log was cancelled 15 s after the process had started.
+            await self._connection.execute("SELECT 1")
 
     def close(self) -> None:
         """Drop the connection."""

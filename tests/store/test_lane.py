@@ -334,3 +334,22 @@ async def test_a_log_cannot_be_opened_while_the_database_is_away(own_cluster: Cl
     with pytest.raises(Unavailable):
         await PostgresLog.open(own_cluster.dsn)
     own_cluster.restart()
+
+
+# A quiet log
+
+
+async def test_the_first_append_after_a_long_quiet_is_not_cut_off_by_the_time_limit(dsn: str) -> None:
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(dsn, server_settings={"statement_timeout": "100ms", "role": "dispatch_app"})
+
+    lane = Lane(connect, None, recorded=lambda _: None)  # type: ignore[arg-type]
+    await lane.start()
+    other = await asyncpg.connect(dsn)
+    try:
+        await other.execute("SELECT pg_sleep(0.3)")
+        verdicts = await lane.record([decision(on(UNIT, 0))])
+    finally:
+        await other.close()
+        await lane.close()
+    assert isinstance(verdicts[0], Appended)
