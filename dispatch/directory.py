@@ -6,16 +6,19 @@ the tree of position N, and no request reads the database to learn where a camer
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from dispatch.handling.scribe import as_fact
 from dispatch.jurisdiction import Jurisdiction
-from dispatch.ports import EventLog
+from dispatch.ports import EventLog, RecordedEvent
 from domain.assignment.events import UnitRegistered
 from domain.camera.events import CameraAttached, CameraDetached, CameraInstalled, SiteBuilt
 from domain.center.events import AgencyRegistered, CenterClosed, CenterEstablished, Ring
+from domain.codec import Undecodable
 from domain.event import Event, Fact, GeoPoint, Personal
 from domain.operator.events import OperatorEnrolled
 from domain.ownership import Ownership
@@ -23,6 +26,8 @@ from domain.refusals import Unavailable
 from domain.rulebook.content import Rulebook
 from domain.rulebook.events import RulebookActivated, RulebookPublished
 from domain.vocabulary import CenterKind, Role, SiteClass, UnitKind
+
+logger = logging.getLogger(__name__)
 
 PAGE_EVENTS = 5_000
 TOPICS = tuple(
@@ -149,22 +154,34 @@ class Directory:
         self.rulebooks: dict[int, Rulebook] = {}
         self.active_rulebook_version: int | None = None
         self._log = log
+        self._turn = asyncio.Lock()
         self._center_codes: dict[str, UUID] = {}
         self._camera_codes: dict[str, UUID] = {}
         self._camera_aliases: dict[tuple[str, str], UUID] = {}
         self._jurisdiction: Jurisdiction | None = None
 
     async def catch_up(self) -> int:
-        """Fold everything up to the log's tip; the position reached."""
-        target = (await self._log.tip()).position
-        while self.position < target:
-            page = await self._log.read_after(
-                self.position, limit=PAGE_EVENTS, up_to_position=target, topics=list(TOPICS)
-            )
-            for row in page:
-                self.apply(as_fact(row))
-            self.position = page[-1].position if len(page) == PAGE_EVENTS else target
-        return self.position
+        """Fold everything up to the log's tip; the position reached.
+
+        Many tasks share one directory: they take turns, or one that read an older page would take a newer fact back.
+        """
+        async with self._turn:
+            target = (await self._log.tip()).position
+            while self.position < target:
+                page = await self._log.read_after(
+                    self.position, limit=PAGE_EVENTS, up_to_position=target, topics=list(TOPICS)
+                )
+                for row in page:
+                    self._apply_readable(row)
+                self.position = page[-1].position if len(page) == PAGE_EVENTS else target
+            return self.position
+
+    def _apply_readable(self, row: RecordedEvent) -> None:
+        """A fact that nobody can read must not keep everybody from all the others."""
+        try:
+            self.apply(as_fact(row))
+        except Undecodable:
+            logger.exception("unreadable fact", extra={"position": row.position, "topic": row.topic})
 
     def apply(self, fact: Fact[Event]) -> None:
         """Fold one fact; all others are ignored."""
@@ -293,9 +310,7 @@ class Directory:
         wanted = version if version is not None else self.active_rulebook_version
         found = self.rulebooks.get(wanted) if wanted is not None else None
         if found is None:
-            raise Unavailable(
-                "rulebook.none", "The city has no such rulebook yet. Load the city or publish one."
-            )
+            raise Unavailable("rulebook.none", "The city has no such rulebook yet. Load the city or publish one.")
         return found
 
     def root(self) -> CenterEntry:

@@ -40,6 +40,23 @@ class Ownership(Protocol):
         """Give it up."""
 
 
+async def acquire_or_stop(ownership: Ownership, stop: asyncio.Event) -> bool:
+    """Wait until the task is ours, or until we are stopped; whether it is ours."""
+    acquired = asyncio.create_task(ownership.acquire())
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((acquired, stopped), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        if not acquired.done():
+            acquired.cancel()
+        await asyncio.gather(acquired, stopped, return_exceptions=True)
+    if acquired.cancelled():
+        return False
+    acquired.result()
+    return True
+
+
 class SoleOwnership:
     """Nobody else is there: one process over a log in memory."""
 

@@ -23,7 +23,7 @@ from uuid import uuid5
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ports import Appended, EventLog, Mark, MarkConflict, RecordedEvent, VersionConflict
 from dispatch.telemetry import counter, gauge
-from dispatch.workers.ownership import Ownership
+from dispatch.workers.ownership import Ownership, acquire_or_stop
 from domain.codec import NewerSchema, Undecodable
 from domain.event import Actor, Event, Fact
 from domain.identifiers import named
@@ -96,7 +96,8 @@ class ReactorRunner:
         failures = 0
         while not stop.is_set():
             try:
-                await self._own()
+                if not await self._own(stop):
+                    break
                 moved = await self.step()
                 failures = 0
                 if not moved:
@@ -130,10 +131,11 @@ class ReactorRunner:
             pass
         return self._position
 
-    async def _own(self) -> None:
-        if not await self._ownership.holds():
-            self._mark = None
-            await self._ownership.acquire()
+    async def _own(self, stop: asyncio.Event) -> bool:
+        if await self._ownership.holds():
+            return True
+        self._mark = None
+        return await acquire_or_stop(self._ownership, stop)
 
     async def _read(self) -> Page:
         tip = (await self._log.tip()).position

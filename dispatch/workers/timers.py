@@ -18,7 +18,7 @@ from dispatch.directory import Directory
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ports import AppendCommand, Appended, Clock, EventLog, Mark, RecordedEvent
 from dispatch.telemetry import counter, gauge
-from dispatch.workers.ownership import Ownership
+from dispatch.workers.ownership import Ownership, acquire_or_stop
 from dispatch.workers.reactor import BACK_OFF_S, IDLE_S, PAUSE_S, is_of_the_database, sleep_or_stop
 from domain.assignment import state as unit
 from domain.codec import NewerSchema, Undecodable
@@ -64,7 +64,8 @@ class Timers:
             try:
                 if not await self._ownership.holds():
                     self._mark = None
-                    await self._ownership.acquire()
+                    if not await acquire_or_stop(self._ownership, stop):
+                        break
                 fired = await self.step()
                 failures = 0
                 if not fired:
