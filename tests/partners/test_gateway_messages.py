@@ -1,0 +1,148 @@
+"""Gateways send alerts by NATS; our reply after the commit acknowledges them, and nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from nats.aio.client import Client
+
+from dispatch.ingest.gateways import GatewayIntake
+from dispatch.ingest.intake import Intake
+from dispatch.ingest.quarantine import Quarantine
+from dispatch.partners.subjects import gateway_subject
+from dispatch.store.edge import EdgeStatements
+from dispatch.store.postgres import PostgresLog
+from domain.refusals import Unavailable
+from tests.ingest.stage import CAMERA, Stage, StandingClock, fixture
+from tests.partners.conftest import CITY, GATEWAYS, Bus
+
+GATEWAY, OTHER = GATEWAYS
+ANSWER_S = 10
+
+
+class Listening:
+    """The intake on a bus. `joins` holds one entry for each time it joined."""
+
+    def __init__(self, stage: Stage, intake: Intake, bus: Bus) -> None:
+        self.stage = stage
+        self.intake = intake
+        self.joins: asyncio.Queue[Client] = asyncio.Queue()
+        self.gateways = GatewayIntake(intake, CITY, self._join)
+        self._bus = bus
+
+    async def _join(self) -> Client:
+        client = await self._bus.ours()
+        self.joins.put_nowait(client)
+        return client
+
+    async def heard(self) -> None:
+        """Return when the intake has joined once more and listens."""
+        async with asyncio.timeout(3 * ANSWER_S):
+            await self.joins.get()
+            await self.gateways.listening.wait()
+
+
+@pytest.fixture
+async def listening(dsn: str, pg_log: PostgresLog, bus: Bus) -> AsyncIterator[Listening]:
+    pool = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings={"role": "dispatch_app"})
+    stage = await Stage(pg_log, StandingClock()).set_up()
+    intake = Intake(stage.desk, Quarantine(EdgeStatements(pool), stage.scribe, stage.ids))
+    listening = Listening(stage, intake, bus)
+    running = asyncio.create_task(listening.gateways.run())
+    try:
+        await listening.heard()
+        yield listening
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await pool.close()
+
+
+async def ask(client: Client, body: bytes, *, adapter: str = "", gateway: str = GATEWAY, **headers: str) -> Any:
+    subject = gateway_subject(CITY, gateway) + (f".{adapter}" if adapter else "")
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = await client.request(subject, body, timeout=ANSWER_S, headers=named or None)
+    return json.loads(answer.data)
+
+
+def alert(number: int, **fields: Any) -> bytes:
+    return json.dumps({"id": str(number), "kind": "motion", **fields}).encode()
+
+
+async def test_an_alert_is_acknowledged_when_it_is_in_the_log(bus: Bus, listening: Listening):
+    client = await bus.gateway(GATEWAY)
+    first, second = await ask(client, alert(1)), await ask(client, alert(1))
+    (fact,) = await listening.stage.facts()
+    assert (first["status"], first["position"], first["alert_id"]) == (201, fact.position, str(fact.stream_id))
+    assert (second["status"], second["duplicate"]) == (200, True)
+    assert fact.event.content.source == fact.envelope.actor.id == GATEWAY
+
+
+async def test_many_at_once_are_all_recorded_and_answered(bus: Bus, listening: Listening):
+    client = await bus.gateway(GATEWAY)
+    answers = await asyncio.gather(*(ask(client, alert(number % 150)) for number in range(200)))
+    assert sorted(answer["status"] for answer in answers) == [200] * 50 + [201] * 150
+    assert len(await listening.stage.facts()) == 150
+
+
+async def test_vendor_bytes_come_by_the_adapters_subject(bus: Bus, listening: Listening):
+    client = await bus.gateway(GATEWAY)
+    body = fixture("gb28181_alarm.xml").replace(CAMERA.encode(), b"51019900001320009999")
+    answer = await ask(client, body, adapter="gb28181", Dispatch_Crs="gcj02")
+    assert answer["status"] == 201
+    (fact,) = await listening.stage.facts()
+    assert fact.event.content.place.original.crs == "gcj02"
+
+
+async def test_a_poisonous_message_is_kept_and_its_neighbours_are_recorded(bus: Bus, listening: Listening):
+    client = await bus.gateway(GATEWAY)
+    answers = await asyncio.gather(ask(client, alert(1)), ask(client, b"\x00{"), ask(client, alert(2)))
+    assert [answer["status"] for answer in answers] == [201, 400, 201]
+    assert await listening.intake.quarantine.find(answers[1]["quarantine"]) is not None
+
+
+async def test_a_batch_answers_each_entry(bus: Bus, listening: Listening):
+    client = await bus.gateway(GATEWAY)
+    answer = await ask(client, b"[" + alert(1) + b',{"id":"2"}]')
+    assert answer["status"] == 207
+    assert [result["status"] for result in answer["results"]] == [201, 400]
+
+
+@pytest.mark.parametrize(("adapter", "headers"), [("fax", {}), ("", {"Dispatch_Crs": "mars"})])
+async def test_what_cannot_be_taken_is_answered(bus: Bus, listening: Listening, adapter: str, headers: Any):
+    client = await bus.gateway(GATEWAY)
+    answer = await ask(client, alert(1), adapter=adapter, **headers)
+    assert answer["status"] in {400, 404}
+    assert await listening.stage.facts() == []
+
+
+async def test_a_camera_of_another_gateway_is_refused(bus: Bus, listening: Listening):
+    client = await bus.gateway(OTHER)
+    answer = await ask(client, alert(1, camera=CAMERA), gateway=OTHER)
+    assert (answer["status"], answer["code"]) == (403, "ingest.foreign_camera")
+
+
+async def test_while_the_log_is_away_nothing_is_acknowledged(
+    bus: Bus, listening: Listening, monkeypatch: pytest.MonkeyPatch
+):
+    client = await bus.gateway(GATEWAY)
+
+    async def away(_commands: object) -> None:
+        raise Unavailable("log.unavailable", "The database cannot answer now.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(listening.stage.log, "append_many", away)
+        assert (await ask(client, alert(1)))["status"] == 503
+    assert (await ask(client, alert(1)))["status"] == 201
+
+
+async def test_the_intake_joins_again_after_the_server_was_away(bus: Bus, listening: Listening):
+    await bus.server.stop()
+    await bus.server.start()
+    await listening.heard()
+    assert (await ask(await bus.gateway(GATEWAY), alert(7)))["status"] == 201
