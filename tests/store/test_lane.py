@@ -343,12 +343,12 @@ async def test_the_first_append_after_a_long_quiet_is_not_cut_off_by_the_time_li
     async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(dsn, server_settings={"statement_timeout": "100ms", "role": "dispatch_app"})
 
-    lane = Lane(connect, None, recorded=lambda _: None)  # type: ignore[arg-type]
+    lane = Lane(connect, NoEvidence(), recorded=lambda _position: None)
     await lane.start()
     other = await asyncpg.connect(dsn)
     try:
         await other.execute("SELECT pg_sleep(0.3)")
-        verdicts = await lane.record([decision(on(UNIT, 0))])
+        verdicts = await lane.enqueue([decision(on(UNIT, 0))], 0)
     finally:
         await other.close()
         await lane.close()
