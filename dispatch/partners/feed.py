@@ -45,7 +45,7 @@ WRITE_INCIDENTS = """
 INSERT INTO feed.incidents (incident_id, state) SELECT * FROM unnest($1::uuid[], $2::text[])
 ON CONFLICT (incident_id) DO UPDATE SET state = excluded.state
 """
-LAST_SEQUENCES = "SELECT agency, max(sequence) AS last FROM feed.entries WHERE agency = ANY($1) GROUP BY agency"
+LAST_SEQUENCE = "SELECT coalesce(max(sequence), 0) FROM feed.entries WHERE agency = $1"
 WRITE_ENTRIES = """
 INSERT INTO feed.entries (agency, sequence, position, message_id, type, subject, headers, body, from_partner)
 SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[],
@@ -210,8 +210,7 @@ class Feed:
     async def _next(self, connection: asyncpg.Connection, agency: str) -> int:
         """The agency's next number; contiguous, since whoever counts holds the checkpoint's lock."""
         if agency not in self._last:
-            found = await connection.fetch(LAST_SEQUENCES, [agency])
-            self._last[agency] = found[0]["last"] if found else 0
+            self._last[agency] = await connection.fetchval(LAST_SEQUENCE, agency)
         self._last[agency] += 1
         return self._last[agency]
 
