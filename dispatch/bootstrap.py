@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,6 +44,7 @@ from dispatch.partners.connection import join, seed_from
 from dispatch.partners.credentials import Credentials
 from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.ports import AppendCommand, Mark
+from dispatch.store.edge import EdgeStatements
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
 from dispatch.store.reader import available
@@ -100,21 +101,8 @@ class Foundation:
 
     def intake(self) -> Intake:
         """Machine messages of every known format, and those kept aside."""
-        quarantine = Quarantine(EdgeRows(self.pool), self.scribe, self.ids)
+        quarantine = Quarantine(EdgeStatements(self.pool), self.scribe, self.ids)
         return Intake(AlertDesk(self.scribe, self.directory, self.ids), quarantine)
-
-
-class EdgeRows:
-    """Statements on the edge tables, as the ingest needs them."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-
-    async def rows(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
-        """All rows of a statement. Raises `Unavailable`."""
-        async with available():
-            found: Sequence[Mapping[str, Any]] = await self._pool.fetch(statement, *values)
-            return found
 
 
 def database_url(settings: Settings) -> str:
@@ -274,7 +262,7 @@ def relay_check(base: Foundation) -> Check:
     async def check() -> Health:
         if base.settings.nats_url is None:
             return Health(True, "no NATS is configured: feeds are written and wait")
-        rows = await EdgeRows(base.pool).rows(
+        rows = await EdgeStatements(base.pool).rows(
             "SELECT r.agency, r.trouble, r.checked_at, coalesce(e.last, 0) - r.sequence AS lag FROM feed.relays r"
             " LEFT JOIN (SELECT agency, max(sequence) AS last FROM feed.entries GROUP BY agency) e USING (agency)"
         )
