@@ -1,0 +1,71 @@
+"""Every fact and every reason can be read in both languages; nothing missing shows as a bare brace."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.catalogue import EVENTS
+from domain.incident.events import IncidentDismissed, IncidentRouted
+from domain.vocabulary import DismissReason
+from projections import texts
+from projections.code_texts import REASONS
+from projections.timeline import _values
+from tests.domain.incident_story import ROUTED
+from tests.projections.happenings import happenings, values_of
+
+TOLD = [name for name in EVENTS if name.split(".")[0] in ("incident", "assignment", "report", "incident_number")]
+CHINESE = re.compile("[一-鿿]")
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_every_fact_of_a_story_has_both_sentences(name: str) -> None:
+    chinese, english = texts.SENTENCES[name]
+    assert CHINESE.search(chinese)
+    assert not CHINESE.search(english)
+
+
+def test_no_sentence_is_about_a_fact_that_does_not_exist() -> None:
+    assert set(texts.SENTENCES) <= set(EVENTS)
+
+
+@settings(max_examples=200, deadline=None)
+@given(happenings(), st.sampled_from(texts.LANGUAGES))
+def test_any_fact_can_be_told(happening: object, language: str) -> None:
+    event = happening.event  # type: ignore[attr-defined]
+    said = texts.sentence(event.name, _values(event), language)
+    assert said
+    assert said == texts.sentence(event.name, _values(event), language)
+
+
+def test_a_sentence_names_what_the_values_name() -> None:
+    class Named(texts.PlainNames):
+        def name(self, kind: str, key: str, language: str) -> str:
+            return {"agency": "交警", "center": "武侯"}[kind]
+
+    said = texts.sentence(IncidentRouted.name, _values(ROUTED), "zh", Named())
+    assert said == "派遣至武侯；通知交警（主办）"
+
+
+@settings(max_examples=30, deadline=None)
+@given(values_of(IncidentDismissed))
+def test_codes_become_words(event: IncidentDismissed) -> None:
+    said = texts.sentence(event.name, _values(event), "en")
+    assert event.reason is not DismissReason.FALSE_ALARM or said.startswith("Dismissed: false alarm")
+
+
+def test_what_is_missing_is_a_dash() -> None:
+    assert texts.sentence("incident.accepted", {}, "en") == "Accepted by —"
+
+
+def test_every_reason_the_policies_give_has_words() -> None:
+    policies = Path(__file__).parents[2] / "domain" / "policies"
+    given = set()
+    for module in policies.glob("*.py"):
+        given |= set(re.findall(r'"((?:correlation|routing|recommendation|escalation)\.[a-z_]+)"', module.read_text()))
+    assert given
+    assert given - set(REASONS) == set()
