@@ -199,6 +199,7 @@ DECLARE
     s_before bigint[];    -- version just before the stream's first new event
     s_offset integer[];   -- events of the call that precede the stream's
     e_owner integer[];    -- for each event, its stream's subscript
+    k_last bigint[];      -- for each key, the events of the call up to and with its command
     moved integer := 0;   -- heads made and moved
     touched integer;
     is_plain boolean := s_count = '{}' AND s_stream <> '{}';  -- command i is one event on stream i
@@ -321,16 +322,22 @@ BEGIN
         SELECT base + k.command, k.caller, k.key, k.fingerprint, k.answer
         FROM unnest(k_command, k_caller, k_key, k_fingerprint, k_answer) AS k(command, caller, key, fingerprint, answer);
     ELSIF cardinality(k_command) > 0 THEN
-        INSERT INTO log.idempotency (position, caller, key, fingerprint, answer)
-        SELECT base + coalesce(s.last, 0), k.caller, k.key, k.fingerprint, k.answer
-        FROM unnest(k_command, k_caller, k_key, k_fingerprint, k_answer) AS k(command, caller, key, fingerprint, answer)
-        LEFT JOIN (
-            SELECT t.command, max(t.last) AS last
+        -- A command's last position counts the events of all commands up to it: it may have none of its own.
+        k_last := ARRAY(
+            SELECT t.last
             FROM (
-                SELECT s.command, sum(s.n) OVER (ORDER BY s.i) AS last
-                FROM unnest(s_command, s_count) WITH ORDINALITY AS s(command, n, i)
-            ) t GROUP BY t.command
-        ) s ON s.command = k.command
+                SELECT u.command, u.is_key, sum(u.n) OVER (ORDER BY u.command) AS last
+                FROM (
+                    SELECT s.command, s.n, false FROM unnest(s_command, s_count) AS s(command, n)
+                    UNION ALL SELECT k, 0, true FROM unnest(k_command) k
+                ) AS u(command, n, is_key)
+            ) t
+            WHERE t.is_key ORDER BY t.command
+        );
+        INSERT INTO log.idempotency (position, caller, key, fingerprint, answer)
+        SELECT base + k.last, k.caller, k.key, k.fingerprint, k.answer
+        FROM unnest(k_command, k_caller, k_key, k_fingerprint, k_answer, k_last)
+             AS k(command, caller, key, fingerprint, answer, last)
         WHERE k.command <> ALL (rejected);
     END IF;
 

@@ -35,6 +35,7 @@ class PostgresLog(Reader):
         settings = {
             "application_name": "dispatch log",
             "jit": "off",
+            "plan_cache_mode": "force_generic_plan",  # planning a stream read anew would plan every partition
             **TIMEOUTS,
             **({} if app_role is None else {"role": app_role}),
         }

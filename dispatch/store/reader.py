@@ -39,12 +39,13 @@ CROSS JOIN LATERAL (
     ORDER BY originator_version OFFSET 0
 ) e
 """  # noqa: S608 - the columns are ours
-# Positions have no holes, so a page of n lies within the next n positions: the upper bound prunes the partitions.
+# Positions have no holes, so a page of n lies within the next n positions: the upper bound prunes the partitions, and so
+# does the lower one, written with >= because pruning takes > to include the border.
 READ_PAGE = f"""
-SELECT {COLUMNS} FROM log.events WHERE notification_id > $1 AND notification_id <= $2 ORDER BY notification_id
+SELECT {COLUMNS} FROM log.events WHERE notification_id >= $1::bigint + 1 AND notification_id <= $2 ORDER BY notification_id
 """  # noqa: S608 - the columns are ours
 READ_TOPICS = f"""
-SELECT {COLUMNS} FROM log.events WHERE notification_id > $1 AND notification_id <= $2 AND topic = ANY ($4)
+SELECT {COLUMNS} FROM log.events WHERE notification_id >= $1::bigint + 1 AND notification_id <= $2 AND topic = ANY ($4)
 ORDER BY notification_id LIMIT $3
 """  # noqa: S608 - the columns are ours
 HEADS = "SELECT stream_id, version, first_position, last_position FROM log.heads WHERE stream_id = ANY ($1)"

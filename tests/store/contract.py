@@ -255,6 +255,18 @@ class LogContract:
             "three": StoredAnswer(b"m", b"answer to three", 5),
         }
 
+    async def test_a_keyed_command_without_events_answers_with_the_position_it_came_at(self, log: EventLog) -> None:
+        verdicts = await log.append_many(
+            [
+                decision(on(UNIT, 0, events=2)),
+                decision(key="k", mark=Mark("correlation", 0, 2)),
+                decision(on(CENTER, 0)),
+            ]
+        )
+        assert isinstance(verdicts[1], Appended)
+        assert verdicts[1].last_position == 2
+        assert await log.find_answer(caller="operator 7", key="k") == StoredAnswer(b"m", b"answer to k", 2)
+
     # Marks
 
     async def test_a_mark_moves_with_the_events_it_explains(self, log: EventLog) -> None:
