@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from dispatch.api.decision_types import DECISIONS
+
 REFUSALS: dict[str, tuple[int, str, str, str]] = {
+    **DECISIONS,
     # Machine messages. `dispatch.ingest.answers` gives the same statuses to entries of a batch; a test compares them.
     "ingest.malformed": (
         400,
