@@ -79,8 +79,8 @@ def configure_logging(level: str = "info", *, stream: TextIO | None = None) -> N
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-    # One line a request is ours to write, with the trace id; httpx and asyncio speak of their own plumbing.
-    for name in ("uvicorn.access", "httpx", "httpcore", "asyncio"):
+    # One line a request is ours to write, with the trace id; the others speak of their own plumbing.
+    for name in ("uvicorn.access", "httpx", "httpcore", "asyncio", "alembic"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 

@@ -40,6 +40,10 @@ OLD_SERVER_PATIENCE_S = 30.0
 """How long an old server may finish its shutdown before it is told to leave at once."""
 HEALTH_TIMEOUT_S = 30.0
 """A server that needs longer to open a session is stuck; a storm alone does not make it so slow."""
+ASK_FOR_TLS = (8).to_bytes(4, "big") + (80_877_103).to_bytes(4, "big")
+"""The protocol's SSLRequest: the least a client can say and be answered."""
+ANSWERS_ABOUT_TLS = (b"S", b"N", b"E")
+"""Yes, no, and an error such as too many connections: busy is not broken, a restart would throw everybody out."""
 PORT_ATTEMPTS = 5
 SOCKET_PATH_BYTES_MAX = 107
 LOG_TAIL_LINES = 15
@@ -185,17 +189,18 @@ class EmbeddedPostgres:
             self._child = None
 
     async def why_unhealthy(self) -> str | None:
-        """None when a session can be opened and asked something within a few seconds, else the reason."""
+        """None when the server forks a session that answers, else the reason. No password and no log line is needed."""
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT_S):
-                connection = await self._connect()
-                await connection.close()
-        except asyncpg.TooManyConnectionsError:
-            # Busy is not broken; a restart would throw everybody out.
-            return None
-        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                try:
+                    writer.write(ASK_FOR_TLS)
+                    answer = await reader.read(1)
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError) as error:
             return f"{type(error).__name__}: {error}"
-        return None
+        return None if answer in ANSWERS_ABOUT_TLS else f"unexpected answer {answer!r}"
 
     def _prepare_sockets(self) -> None:
         """A folder of the server's own; what lies in it was left by a server that is gone."""

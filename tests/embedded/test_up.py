@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.cli.up import prepare_data_dir
+from dispatch.embedded.child import processes_working_in
+from dispatch.embedded.postgres import EmbeddedPostgres
 from tests.embedded.keeper import ROOT, leaves
 
 READY_WAIT_S = 120.0
@@ -51,8 +55,8 @@ class Up:
         """Run the printed line, word for word."""
         command = [*shlex.split(self.said["curl"]), "--silent", "--show-error", "--fail"]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
-        items: list[object] = json.loads(answer.stdout)["items"]
-        return items
+        centers: list[object] = json.loads(answer.stdout)
+        return centers
 
 
 def children_of(pid: int) -> list[int]:
@@ -79,3 +83,66 @@ def test_a_city_starts_answers_stops_continues_and_recovers(folder: Path) -> Non
     assert third.curl() == centers
     assert third.end(signal.SIGKILL) == -signal.SIGKILL
     assert all(leaves(child) for child in third.children), "kill -9 of the parent leaves nothing behind"
+
+
+def fails(folder: Path, **variables: str) -> tuple[int, dict[str, str]]:
+    """A start that cannot succeed: its exit code and what it says."""
+    outcome = subprocess.run(
+        [sys.executable, "-m", "dispatch.cli.main", "up", "--json"],
+        cwd=ROOT,
+        env={**os.environ, "DISPATCH_DATA_DIR": str(folder), "DISPATCH_PORT": "0", **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=STOP_WAIT_S,
+    )
+    error: dict[str, str] = json.loads(outcome.stdout)["error"]
+    return outcome.returncode, error
+
+
+def test_a_taken_port_is_said_before_anything_is_started(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        status, error = fails(folder, DISPATCH_PORT=str(taken.getsockname()[1]))
+    assert (status, error["code"]) == (5, "up.port_taken")
+    assert "DISPATCH_PORT" in error["detail"]
+    assert not (folder / "postgres").exists()
+
+
+async def test_a_second_start_in_one_folder_is_refused_and_harms_nothing(folder: Path) -> None:
+    prepare_data_dir(folder)
+    server = EmbeddedPostgres(folder / "postgres", durable=False)
+    await server.start()
+    status, error = fails(folder)
+    assert (status, error["code"]) == (5, "embedded.data_dir_in_use")
+    assert await server.why_unhealthy() is None
+    await server.stop()
+
+
+def test_a_folder_that_cannot_be_made_is_named(folder: Path) -> None:
+    folder.write_text("a file stands where the folder should be")
+    status, error = fails(folder / "below")
+    assert (status, error["code"]) == (5, "up.no_data_dir")
+    assert "DISPATCH_DATA_DIR" in error["detail"]
+
+
+def test_ctrl_c_during_the_start_leaves_nothing_behind(folder: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dispatch.cli.main", "up"],
+        cwd=ROOT,
+        env={**os.environ, "DISPATCH_DATA_DIR": str(folder), "DISPATCH_PORT": "0"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "migrating" in line:
+            break
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    process.stderr.read()
+    assert process.wait(STOP_WAIT_S) == 0
+    process.stderr.close()
+    assert children
+    assert all(leaves(child) for child in children)
+    assert not processes_working_in(folder / "postgres" / "cluster")
