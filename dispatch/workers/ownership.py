@@ -106,6 +106,11 @@ class AdvisoryOwnership:
         """Whether our session, and with it the lock, is alive."""
         return self._session is not None and not self._session.is_closed()
 
+    async def beat_ended(self) -> None:
+        """Return when the session is found to be dead."""
+        if self._beat is not None:
+            await asyncio.wait((self._beat,))
+
     async def release(self) -> None:
         """End the session; the lock goes with it."""
         beat, session = self._beat, self._session
