@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Double, Select, cast, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from projections import tables
 from projections.response_times import STEPS
@@ -52,7 +53,7 @@ def percentiles(
     columns: list[Any] = [
         func.count().label("incidents"),
         func.count(seconds).label("measured"),
-        func.percentile_cont(list(fractions)).within_group(seconds).label("seconds"),
+        func.percentile_cont(cast(list(fractions), ARRAY(Double))).within_group(seconds).label("seconds"),
         func.max(seconds).label("seconds_max"),
     ]
     query = select(*([table.c[by]] if by is not None else []), *columns).where(
