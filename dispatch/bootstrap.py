@@ -144,6 +144,16 @@ async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
         )
 
 
+@asynccontextmanager
+async def reading_log(dsn: str) -> AsyncIterator[PostgresLog]:
+    """The log alone, for replays and rebuilds. Raises `Unavailable`."""
+    log = await PostgresLog.open(dsn)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
 async def tail_directory(log: PostgresLog, directory: Directory) -> None:
     """Keep a directory fresh until cancelled; an outage is waited out."""
     while True:
