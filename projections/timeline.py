@@ -14,6 +14,7 @@ from projections import tables
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_of, names
 from projections.projection import Key, Projection, Row
 from projections.shown import shown
+from projections.texts import Names, sentence
 
 FULL_LOG_ONLY = names((incident.AlertsFolded, incident.UnitsRecommended, incident.ClaimReleased))
 """Not in the narrative: the card counts the alerts, shows the last recommendation and who has the claim."""
@@ -64,6 +65,11 @@ def _values(event: Event) -> dict[str, Any]:
             "last_occurred_at": shown(event.last_occurred_at),
         }
     return event.model_dump(mode="json", exclude_none=True)
+
+
+def told(row: Row, language: str, names: Names | None = None) -> dict[str, Any]:
+    """A timeline row as JSON shows it, with its sentence."""
+    return entry(row) | {"sentence": sentence(row["event"], row["values"], language, names)}
 
 
 def entry(row: Row) -> dict[str, Any]:
