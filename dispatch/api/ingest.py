@@ -109,7 +109,13 @@ def delivery_of(
         raise Problem("forbidden", f"Your credential is of gateway {caller.gateway}; leave `source` out.", source=name)
     if not _SOURCE.fullmatch(name):
         raise Problem("invalid", "A source is letters, digits and . : @ / - _", errors=[("query:source", "not a name")])
-    return Delivery(name, request.headers.get("content-type", "")[:200].lower(), crs, camera)
+    return Delivery(
+        name,
+        request.headers.get("content-type", "")[:200],
+        crs,
+        camera,
+        batch_max=services_of(request).settings.batch_alerts_max,
+    )
 
 
 IntakeOf = Annotated[Intake, Depends(intake_of)]
@@ -123,7 +129,7 @@ def sender_of(caller: Caller) -> Sender:
 
 async def take(request: Request, adapter: str, delivery: Delivery, caller: Caller, intake: Intake) -> Response:
     """Read, record or keep aside, answer."""
-    media_type = delivery.content_type.split(";")[0].strip()
+    media_type = delivery.content_type.split(";")[0].strip().lower()
     allowed = intake.adapters[adapter].media_types
     if media_type not in allowed:
         raise Problem(

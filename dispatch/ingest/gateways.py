@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -36,6 +37,8 @@ QUEUE_GROUP = "ingest"
 """Several processes share the gateways' messages: each goes to one of them."""
 WAITING_MAX = 4 * BATCH_ALERTS_MAX
 """Messages that may wait in this process; beyond it the answer is "unavailable" at once, and nothing is taken."""
+WAITING_OF_ONE_MAX = WAITING_MAX // 4
+"""Messages of one gateway that may wait: one that floods must not keep the others out."""
 REJOIN_AFTER_S = 1.0
 LISTENING_CHECK_S = 5
 """How often a quiet connection is asked whether it lives: a frozen server says nothing by itself."""
@@ -52,6 +55,7 @@ class GatewayIntake:
         self._subject = f"city.{city}.gateway.*.alerts"
         self._join = join
         self._waiting: asyncio.Queue[Msg] = asyncio.Queue(WAITING_MAX)
+        self._waiting_of: Counter[str] = Counter()
         self.listening = asyncio.Event()
         """Set while subscribed."""
 
@@ -88,11 +92,13 @@ class GatewayIntake:
                 await client.flush(timeout=LISTENING_CHECK_S)
 
     async def _arrived(self, message: Msg) -> None:
-        try:
-            self._waiting.put_nowait(message)
-        except asyncio.QueueFull:
-            busy = Unavailable("ingest.overloaded", f"{WAITING_MAX} messages wait here already. Send it again shortly.")
+        gateway = _gateway_of(message)
+        if self._waiting.full() or self._waiting_of[gateway] >= WAITING_OF_ONE_MAX:
+            busy = Unavailable("ingest.overloaded", "Too many messages wait here already. Send it again shortly.")
             await _reply(message, document_of(busy))
+            return
+        self._waiting_of[gateway] += 1
+        self._waiting.put_nowait(message)
 
     async def _next_page(self) -> list[Msg]:
         """What waits, up to one lane call; empty after a quiet while."""
@@ -103,6 +109,8 @@ class GatewayIntake:
             return []
         while len(page) < BATCH_ALERTS_MAX and not self._waiting.empty():
             page.append(self._waiting.get_nowait())
+        self._waiting_of.subtract(_gateway_of(message) for message in page)
+        self._waiting_of += Counter()  # forgets whoever has nothing waiting
         return page
 
     async def _take(self, page: Sequence[Msg]) -> None:
@@ -131,8 +139,8 @@ class GatewayIntake:
 
     def _message(self, message: Msg) -> Message:
         """The message as the intake takes it. Raises `Refused`."""
-        steps = message.subject.split(".")
-        gateway, adapter = steps[3], steps[5] if len(steps) > 5 else "native"
+        gateway, steps = _gateway_of(message), message.subject.split(".")
+        adapter = steps[5] if len(steps) > 5 else "native"
         if adapter not in self._intake.adapters:
             raise Refused("ingest.unknown_adapter", f"There is no adapter {adapter!r}.")
         if len(message.data) > BODY_BYTES_MAX:
@@ -144,11 +152,15 @@ class GatewayIntake:
             raise Refused("ingest.malformed", "Dispatch-Crs is wgs84 or gcj02.") from None
         delivery = Delivery(
             source=gateway,
-            content_type=clean(headers.get("content-type", ""), 200).lower(),
+            content_type=clean(headers.get("content-type", ""), 200),
             crs=crs,
             camera=clean(headers.get("dispatch-camera", ""), 100) or None,
         )
         return Message(adapter, message.data, delivery, Sender(Actor(kind=ActorKind.GATEWAY, id=gateway), gateway))
+
+
+def _gateway_of(message: Msg) -> str:
+    return message.subject.split(".")[3]
 
 
 async def _reply(message: Msg, document: dict[str, Any]) -> None:

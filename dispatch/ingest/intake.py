@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.ingest.adapters import ADAPTERS
+from dispatch.ingest.identifying import masked
 from dispatch.ingest.message import Adapter, Delivery, Draft, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.quarantine import KeptMessage, Quarantine
 from dispatch.telemetry import counter
@@ -145,7 +146,11 @@ class Intake:
         kept_as = None
         if refusal.kept:
             kept_as = await self.quarantine.keep(
-                body, adapter=message.adapter, delivery=message.delivery, sender=message.sender, refusal=refusal
+                masked(body),
+                adapter=message.adapter,
+                delivery=message.delivery,
+                sender=message.sender,
+                refusal=refusal,
             )
         return Declined(refusal.code, refusal.detail, refusal.pointer, kept_as)
 

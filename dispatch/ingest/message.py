@@ -21,14 +21,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import ValidationError
 
-from dispatch.ingest.limits import CLOCK_TOLERANCE_S, LATE_AFTER_S
+from dispatch.ingest.limits import BATCH_ALERTS_MAX, CLOCK_TOLERANCE_S, LATE_AFTER_S
 from domain.alert.events import AlertContent
 from domain.event import GeoPoint, OriginalPoint, Place
 from domain.geography import gcj02_to_wgs84
@@ -64,6 +65,7 @@ class Delivery:
     crs: CoordinateSystem = CoordinateSystem.WGS84
     camera: str | None = None
     zone: tzinfo = CITY_ZONE
+    batch_max: int = BATCH_ALERTS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,11 @@ class SaidTime:
     clock: ClockQuality
 
 
+_LOOSE_TIME = re.compile(
+    r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ]+(\d{1,2}):(\d{1,2})(?::(\d{1,2})(\.\d{1,6})?)?\s*"
+    r"(?:(Z)|([+-])(\d{1,2})(?::?(\d{2}))?)?",
+    re.ASCII,
+)
 NO_TIME = SaidTime(None, None, ClockQuality.MISSING)
 
 
@@ -135,11 +142,28 @@ def said_time(text: str | None, zone: tzinfo) -> SaidTime:
 
 
 def device_time(text: str | None, zone: tzinfo) -> SaidTime:
-    """The same for a device nobody can correct: an unreadable time is a missing one, its text is kept."""
-    try:
-        return said_time(text, zone)
-    except ValueError:
-        return SaidTime(clean(text or "", 100), None, ClockQuality.MISSING)
+    """The same for a device nobody can correct: an unreadable time is a missing one, its text is kept.
+
+    Devices write `2026-8-1 9:05:03` and `+8:00`; what such a time means is beyond doubt.
+    """
+    said = clean(text or "", 100)
+    for attempt in (said, _padded(said)):
+        try:
+            return replace(said_time(attempt, zone), text=said or None)
+        except ValueError:
+            continue
+    return SaidTime(said, None, ClockQuality.MISSING)
+
+
+def _padded(text: str) -> str:
+    """The same time with every number at its full width."""
+    found = _LOOSE_TIME.fullmatch(text)
+    if found is None:
+        return text
+    year, month, day, hour, minute, second, fraction, zulu, sign, zone_hour, zone_minute = found.groups(default="")
+    offset = f"{sign}{zone_hour:0>2}:{zone_minute or '00'}" if sign else zulu
+    clock = f"{hour:0>2}:{minute:0>2}:{second or '0':0>2}{fraction}"
+    return f"{year}-{month:0>2}-{day:0>2}T{clock}{offset}"
 
 
 def epoch_time(seconds: object, *, pointer: str) -> SaidTime:

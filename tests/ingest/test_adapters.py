@@ -168,6 +168,26 @@ class TestHikvision:
         assert (draft.said_at, draft.content.clock) == (None, ClockQuality.MISSING)
         assert draft.content.said_time == "1900-01-00T99"
 
+    @pytest.mark.parametrize(
+        ("written", "clock"),
+        [
+            ("2026-8-1T21:14:5+8:00", ClockQuality.ZONED),
+            ("2026/08/01 21:14:05+0800", ClockQuality.ZONED),
+            ("2026-8-1T13:14:05Z", ClockQuality.ZONED),
+            ("2026-8-1 21:14:05", ClockQuality.ZONE_ASSUMED),
+        ],
+    )
+    def test_sloppy_times_mean_what_they_evidently_mean(self, written: str, clock: ClockQuality):
+        draft = draft_of("hikvision", FIELD.replace(b"2026-08-01T21:14:05+08:00", written.encode()))
+        assert str(draft.said_at) == "2026-08-01 13:14:05+00:00"
+        assert (draft.content.clock, draft.content.said_time) == (clock, written)
+
+    def test_a_broken_event_of_a_stream_does_not_take_the_others_with_it(self):
+        part = b"\r\n--b\r\nContent-Type: application/xml\r\n\r\n"
+        body = part + FIELD + part + b"<EventNotificationAlert><eventType>" + part + FIELD
+        entries = parse("hikvision", body, content_type="multipart/mixed; boundary=b").entries
+        assert [type(entry) for entry in entries] == [Draft, Rejected, Draft]
+
     def test_the_address_may_name_the_camera(self):
         draft = draft_of("hikvision", FIELD, camera=CAMERA)
         assert draft.cameras[0] == CAMERA

@@ -7,8 +7,11 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from dispatch.handling.alerts import AlertReceipt, Arrival
+from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival
+from dispatch.handling.scribe import Scribe
 from dispatch.ingest.message import Draft
+from dispatch.store.postgres import PostgresLog
+from dispatch.store.vault import MemorySealer
 from domain.alert.decider import REVISIONS_MAX
 from domain.alert.events import AlertReceived, AlertRevised
 from domain.event import GeoPoint
@@ -26,8 +29,11 @@ from tests.ingest.stage import (
     WEST_CAMERA,
     WEST_GATEWAY,
     Stage,
+    StandingClock,
     draft_of,
 )
+
+SEVERITIES = [severity.name.lower() for severity in Severity]
 
 
 def alert(event_id: str = "a1", **fields: Any) -> Draft:
@@ -201,3 +207,33 @@ async def test_the_same_id_of_two_sources_are_two_alerts(stage: Stage):
 
 def point(lon: float, lat: float) -> dict[str, object]:
     return {"type": "Point", "coordinates": [lon, lat]}
+
+
+async def test_two_processes_on_one_database_record_each_identity_once(dsn: str, pg_log: PostgresLog):
+    other_log = await PostgresLog.open(dsn)
+    try:
+        one = await Stage(pg_log, StandingClock()).set_up()
+        two = Stage(other_log, StandingClock())
+        two.ids, two.scribe = one.ids, Scribe(other_log, MemorySealer(), two.clock)
+        two.desk = AlertDesk(two.scribe, one.directory, two.ids)
+        pages = [[alert(f"e{(shift * 7 + n) % 50}") for n in range(40)] for shift in range(12)]
+        answers = await asyncio.gather(*((one, two)[turn % 2].receive(*page) for turn, page in enumerate(pages)))
+    finally:
+        await other_log.close()
+    facts = await one.facts()
+    where = {fact.stream_id: fact.position for fact in facts}
+    receipts = [receipt for page in answers for receipt in page if isinstance(receipt, AlertReceipt)]
+    assert len(facts) == len(where) == 50
+    assert len(receipts) == 480
+    assert sum(not receipt.duplicate for receipt in receipts) == 50
+    assert all(receipt.position == where[receipt.alert_id] for receipt in receipts)
+
+
+async def test_whoever_repeats_at_once_with_other_content_is_recorded_as_a_revision(dsn: str, pg_log: PostgresLog):
+    stage = await Stage(pg_log, StandingClock()).set_up()
+    pages = [[alert("same", text=str(n % 5), severity=SEVERITIES[n % 5])] for n in range(30)]
+    answers = await asyncio.gather(*(stage.receive(*page) for page in pages))
+    facts = await stage.facts()
+    assert [fact.event.name for fact in facts] == ["alert.received"] + ["alert.revised"] * 4
+    assert {fact.event.content.severity for fact in facts} == set(Severity)
+    assert sum(r.revised for page in answers for r in page if isinstance(r, AlertReceipt)) == 4

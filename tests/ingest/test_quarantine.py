@@ -102,6 +102,15 @@ async def test_a_broken_message_is_kept_byte_for_byte_with_its_reason_and_a_fact
     )
 
 
+async def test_names_and_plates_are_masked_before_anything_is_kept(edge: Edge):
+    body = b'{"type":"new", // broken\n"after":{"sub_label":["Zhang San",0.8],"recognized_license_plate":"SECRET1"'
+    kept = await edge.kept(reference(await edge.send("frigate", body)))
+    assert kept.body == b'{"type":"new", // broken\n"after":{"sub_label":"***","recognized_license_plate":"***"'
+    xml = b"<EventNotificationAlert><ANPR><licensePlate>SECRET2</licensePlate></ANPR>"
+    kept = await edge.kept(reference(await edge.send("hikvision", xml)))
+    assert kept.body == b"<EventNotificationAlert><ANPR><licensePlate>***</licensePlate></ANPR>"
+
+
 async def test_the_same_broken_message_again_is_counted_and_no_second_fact(edge: Edge):
     first = reference(await edge.send("gb28181", BROKEN))
     assert reference(await edge.send("gb28181", BROKEN)) == first

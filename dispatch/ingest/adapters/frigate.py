@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from dispatch.ingest.hardened_json import parse_json
-from dispatch.ingest.limits import BATCH_ALERTS_MAX
 from dispatch.ingest.message import (
     NO_TIME,
     Delivery,
@@ -60,8 +59,8 @@ class FrigateAdapter:
         """One pushed event, or each of a list."""
         document = parse_json(body)
         if isinstance(document, list):
-            if len(document) > BATCH_ALERTS_MAX:
-                raise NotUnderstood("ingest.too_many", f"A list has at most {BATCH_ALERTS_MAX} events. Split it.")
+            if len(document) > delivery.batch_max:
+                raise NotUnderstood("ingest.too_many", f"A list has at most {delivery.batch_max} events. Split it.")
             return Parsed(tuple(_entry(item, delivery) for item in document), heartbeat=not document, batch=True)
         if not isinstance(document, dict):
             raise NotUnderstood("ingest.malformed", "A Frigate event is a JSON object, or a list of them.")

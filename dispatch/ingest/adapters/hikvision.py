@@ -22,8 +22,10 @@ from dispatch.ingest.hardened_xml import local, parse_xml
 from dispatch.ingest.message import (
     Delivery,
     Draft,
+    Entry,
     NotUnderstood,
     Parsed,
+    Rejected,
     clean,
     device_time,
     draft,
@@ -86,16 +88,33 @@ class HikvisionAdapter:
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """One event, or each event of a multipart message."""
         boundary = boundary_of(delivery.content_type, body)
-        media: tuple[MediaReference, ...] = ()
         if boundary is None:
-            events = [_event(body)]
+            entries = _entries(body, (), delivery)
+            return Parsed(entries, heartbeat=not entries)
+        parts = split(body, boundary)
+        telling = [part.body for part in parts if _tells(part)]
+        if not telling:
+            raise NotUnderstood("ingest.wrong_document", f"No part of the message is an {ROOT}.")
+        media = _pictures(parts)
+        if len(telling) == 1:
+            entries = _entries(telling[0], media, delivery)
         else:
-            parts = split(body, boundary)
-            events, media = [_event(part.body) for part in parts if _tells(part)], _pictures(parts)
-            if not events:
-                raise NotUnderstood("ingest.wrong_document", f"No part of the message is an {ROOT}.")
-        drafts = [_draft(event, media, delivery) for event in events if not _is_heartbeat(event)]
-        return Parsed(tuple(drafts), heartbeat=not drafts, batch=len(events) > 1)
+            entries = tuple(entry for part in telling for entry in _entries_of_part(part, media, delivery))
+        return Parsed(entries, heartbeat=not entries, batch=len(telling) > 1)
+
+
+def _entries(body: bytes, media: tuple[MediaReference, ...], delivery: Delivery) -> tuple[Entry, ...]:
+    """The event's draft; none for a keep-alive."""
+    event = _event(body)
+    return () if _is_heartbeat(event) else (_draft(event, media, delivery),)
+
+
+def _entries_of_part(body: bytes, media: tuple[MediaReference, ...], delivery: Delivery) -> tuple[Entry, ...]:
+    """The same in a stream of several events, where a broken one does not take the others with it."""
+    try:
+        return _entries(body, media, delivery)
+    except NotUnderstood as refusal:
+        return (Rejected(refusal, body),)
 
 
 def _tells(part: Part) -> bool:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from dispatch.ingest.hardened_json import parse_json
-from dispatch.ingest.limits import BATCH_ALERTS_MAX
 from dispatch.ingest.message import (
     Delivery,
     Draft,
@@ -81,13 +80,13 @@ class NativeAdapter:
         document = parse_json(body)
         if not isinstance(document, list):
             return Parsed((_alert(document, delivery),))
-        _check_count(len(document))
+        _check_count(len(document), delivery.batch_max)
         return Parsed(tuple(_entry(item, delivery) for item in document), batch=True)
 
 
 def _lines(body: bytes, delivery: Delivery) -> Iterator[Entry]:
     lines = [line for line in body.splitlines() if line.strip()]
-    _check_count(len(lines))
+    _check_count(len(lines), delivery.batch_max)
     for line in lines:
         try:
             yield _alert(parse_json(line), delivery)
@@ -102,11 +101,9 @@ def _entry(item: Any, delivery: Delivery) -> Entry:
         return Rejected(refusal, json.dumps(item, ensure_ascii=False).encode())
 
 
-def _check_count(count: int) -> None:
-    if count > BATCH_ALERTS_MAX:
-        raise NotUnderstood(
-            "ingest.too_many", f"A batch has at most {BATCH_ALERTS_MAX} alerts; this one has {count}. Split it."
-        )
+def _check_count(count: int, limit: int) -> None:
+    if count > limit:
+        raise NotUnderstood("ingest.too_many", f"A batch has at most {limit} alerts; this one has {count}. Split it.")
     if count == 0:
         raise NotUnderstood("ingest.malformed", "The batch is empty.")
 
