@@ -1,0 +1,76 @@
+"""`dispatch bench`: measurements on servers of their own, each beside the physical ceiling or counted twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import Mapping
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from dispatch.bench.append import bench_append
+from dispatch.bench.scratch import scratch
+from dispatch.bench.storm import StormOptions, bench_storm
+from dispatch.cli.options import json_option
+from dispatch.cli.output import note, print_json, progress
+from dispatch.embedded.postgres import EmbeddedPostgres
+from dispatch.telemetry import configure_logging
+
+Figures = Mapping[str, float | int]
+
+
+@click.group()
+def command() -> None:
+    """Measure: append rate, alert storm. Each starts servers of its own and leaves nothing behind."""
+    configure_logging("warning")
+
+
+@command.command()
+@click.option("--seconds", default=3.0, show_default=True, help="Length of each measurement. [seconds]")
+@click.option("--rounds", default=3, show_default=True, help="Rounds; ratios of the best one are shown.")
+@json_option
+def append(seconds: float, rounds: int, as_json: bool) -> None:
+    """Append rate at 1, 16, 64 and 256 writers, beside raw PostgreSQL in the same run."""
+    show(asyncio.run(_append(seconds, rounds)), as_json=as_json)
+
+
+async def _append(seconds: float, rounds: int) -> Figures:
+    with scratch("dispatch-bench-") as folder:
+        postgres = EmbeddedPostgres(folder / "postgres")
+        dsn = await postgres.start()
+        try:
+            return await bench_append(dsn, seconds=seconds, rounds=rounds)
+        finally:
+            await postgres.stop()
+
+
+@command.command()
+@click.option("--rate", default=460.0, show_default=True, help="Alerts sent in a second, repeats included.")
+@click.option("--duration", "duration_s", default=60.0, show_default=True, help="Length of the night. [seconds]")
+@click.option("--duplicates", default=0.3, show_default=True, help="Share that is an exact repeat of an earlier one.")
+@click.option("--same-spot", default=0.8, show_default=True, help="Share of the others that comes from hot spots.")
+@click.option("--seed", default=1, show_default=True, help="Same seed, same night.")
+@json_option
+def storm(rate: float, duration_s: float, duplicates: float, same_spot: float, seed: int, as_json: bool) -> None:
+    """A flood night: every alert accepted is in the log once and on the board soon."""
+    options = StormOptions(rate, duration_s, duplicates, same_spot, seed)
+    with progress("storm", round(rate * duration_s)) as advance:
+        figures = asyncio.run(bench_storm(options, say=note, advance=advance))
+    show(figures, as_json=as_json)
+    if figures["lost"] or figures["duplicated"]:
+        raise click.exceptions.Exit(1)
+
+
+def show(figures: Figures, *, as_json: bool) -> None:
+    """A flat JSON object `figures` with what machine it was, or a table."""
+    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+    if as_json:
+        print_json({"machine": machine, "figures": dict(figures)})
+        return
+    table = Table("figure", "value", title=machine)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:,}")
+    Console().print(table)
