@@ -220,6 +220,19 @@ class Scribe:
         repeated = await self._answered_before(request)
         if repeated is not None:
             return repeated
+        try:
+            return await self._decide(attempt, request)
+        except (Refused, Conflict):
+            # The same request may have come twice at once (a client that gave up waiting and repeated it): its twin
+            # was recorded after we looked for the key, and what we were refused for is the twin's own effect.
+            repeated = await self._answered_before(request)
+            if repeated is not None:
+                return repeated
+            raise
+
+    async def _decide(
+        self, attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]], request: Request
+    ) -> Outcome:
         for attempt_number in range(DECIDE_ATTEMPTS):
             decided = await attempt()
             if isinstance(decided, Refusal):
