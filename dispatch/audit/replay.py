@@ -4,8 +4,8 @@ Two questions, never mixed up. *As known* at a position (or an instant, by when 
 showed. *As true* at an instant (`true_at`): with all we know now, but only what had happened in the world by then.
 
 The shapes are the live ones, from the same functions, so that a replayed board can be compared with one seen live.
-A board reads only the topics that boards fold. An incident reads its own two streams and, for its units, the
-assignments made during its life.
+A board reads only the topics that boards fold. An incident reads its own two streams and, of the log since it was
+opened, what units did.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 from uuid import UUID
 
 from dispatch.ports import EventLog, RecordedEvent
-from domain.assignment.events import AssignmentMade
 from domain.event import Event, Explanation, Fact
 from domain.identifiers import companion_of
 from domain.incident.events import NumberAllocated, UnitsRecommended
 from domain.refusals import Refused, Unavailable
 from projections import fold, timeline
+from projections.addressing import ASSIGNMENTS, names
 from projections.board import item
 from projections.cards import card
 from projections.fold import MemoryRows
@@ -107,7 +107,7 @@ async def board_as_of(
 
 
 async def incident_as_of(
-    log: EventLog, incident_id: UUID, moment: AsOf, *, language: str = "zh", names: Names | None = None
+    log: EventLog, incident_id: UUID, moment: AsOf, *, language: str = "zh", called: Names | None = None
 ) -> IncidentAsOf | None:
     """The card and the full timeline of an incident as they were; None if it did not exist yet."""
     recorded = await _story(log, incident_id, moment.position)
@@ -130,7 +130,7 @@ async def incident_as_of(
         moment,
         row,
         card(row, kept["incident_cards"].rows.get((incident_id,)), alerts[:ALERTS_SHOWN]),
-        [timeline.told(entry, language, names) for entry in told],
+        [timeline.told(entry, language, called) for entry in told],
     )
 
 
@@ -228,22 +228,18 @@ async def _story(log: EventLog, incident_id: UUID, position: int) -> list[Record
     recorded = [one for events in own.values() for one in events]
     if not own[incident_id]:
         return []
-    opened_position = own[incident_id][0].position
-    units = await _units_of(log, incident_id, opened_position, position)
-    by_unit = await log.read_streams(sorted(units), up_to_position=position)
-    mark = str(incident_id).encode()
-    for events in by_unit.values():
-        recorded += [one for one in events if one.position > opened_position and mark in one.state]
+    recorded += await _of_units(log, incident_id, own[incident_id][0].position, position)
     return sorted(recorded, key=lambda one: one.position)
 
 
-async def _units_of(log: EventLog, incident_id: UUID, after: int, up_to: int) -> set[UUID]:
-    """Streams of the units that were ever assigned to it. The id's text tells candidates before any decoding."""
+async def _of_units(log: EventLog, incident_id: UUID, after: int, up_to: int) -> list[RecordedEvent]:
+    """Facts of units about it, since it was opened. The id's text tells them before any decoding."""
     mark = str(incident_id).encode()
-    units: set[UUID] = set()
+    topics = sorted(names(ASSIGNMENTS))
+    found: list[RecordedEvent] = []
     position = after
     while position < up_to:
-        made = await log.read_after(position, limit=PAGE_EVENTS, up_to_position=up_to, topics=[AssignmentMade.name])
-        units.update(one.stream_id for one in made if mark in one.state)
-        position = made[-1].position if len(made) >= PAGE_EVENTS else up_to
-    return units
+        page = await log.read_after(position, limit=PAGE_EVENTS, up_to_position=up_to, topics=topics)
+        found += [one for one in page if mark in one.state]
+        position = page[-1].position if len(page) >= PAGE_EVENTS else up_to
+    return found

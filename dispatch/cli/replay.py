@@ -92,8 +92,8 @@ async def _incident(log: EventLog, directory: Directory, wanted: str, moment: As
     incident_id = await replay.incident_called(log, wanted)
     found = None
     if incident_id is not None:
-        names = DirectoryNames(directory)
-        found = await replay.incident_as_of(log, incident_id, moment, language=language, names=names)
+        called = DirectoryNames(directory)
+        found = await replay.incident_as_of(log, incident_id, moment, language=language, called=called)
     if found is None:
         raise Refused("replay.unknown_incident", f"There was no incident {wanted} at position {moment.position}.")
     return {**_when(moment), "card": found.card, "timeline": found.timeline}
