@@ -57,8 +57,6 @@ class IncidentDesk:
 
     async def execute(self, incident_id: UUID, command: IncidentCommand, request: Request) -> Outcome:
         """Decide one command. A decision that changes nothing is an outcome with `changed` False."""
-        if isinstance(command, ClassifyIncident):
-            self._check_category(command.category)
         return await self._one(incident_id, command, request, {"incident_id": str(incident_id)})
 
     async def offer_transfer(self, incident_id: UUID, *, to_center_id: UUID, reason: str, request: Request) -> Outcome:
@@ -197,6 +195,8 @@ class IncidentDesk:
             loaded = await self._load(incident_id)
             version = loaded.version
             check_version(loaded, request)
+            if isinstance(command, ClassifyIncident):
+                self._check_category(command.category)
             decided = decide(command, loaded.state)
             if isinstance(decided, Refusal):
                 return decided

@@ -75,14 +75,11 @@ class ReportDesk:
 
         The answer names `report_id`, `incident_id`, `number` and `relation` (`opened` or `duplicate`).
         """
-        rulebook = self._directory.rulebook()
-        if draft.category not in {rule.code for rule in rulebook.categories}:
-            detail = f"The rulebook has no category {draft.category}. Choose one of its categories."
-            raise Refused("report.unknown_category", detail, category=draft.category)
         report_id = timed(request.received_at, "report", str(request.request_id))
-        command = self._command(draft, report_id)
 
         async def attempt() -> Attempt:
+            rulebook = self._directory.rulebook()
+            command = self._command(draft, report_id, rulebook)
             loaded = await self._scribe.load(report_id, INITIAL, evolve)
             filed = decide(command, loaded.state)
             if isinstance(filed, Refusal):
@@ -127,7 +124,10 @@ class ReportDesk:
         assert field.sealed is not None, "nothing in the log is plain"
         return await self._scribe.sealer.open(field.subject_id, field.sealed)
 
-    def _command(self, draft: ReportDraft, report_id: UUID) -> FileReport:
+    def _command(self, draft: ReportDraft, report_id: UUID, rulebook: Rulebook) -> FileReport:
+        if draft.category not in {rule.code for rule in rulebook.categories}:
+            detail = f"The rulebook has no category {draft.category}. Choose one of its categories."
+            raise Refused("report.unknown_category", detail, category=draft.category)
         place = draft.place
         if draft.camera_id is not None:
             camera = self._directory.camera_by_id(draft.camera_id)
