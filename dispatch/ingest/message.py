@@ -208,8 +208,11 @@ def draft(delivery: Delivery, said: SaidTime, *, cameras: Sequence[str | None] =
 
 
 def digest(content: AlertContent) -> str:
-    """SHA-256 of what was said; our own judgement (clock, camera found) is no part of it."""
-    said = content.model_dump(mode="json", exclude={"content_sha256", "clock", "camera_id"}, exclude_none=True)
+    """SHA-256 of what was said; our own judgement (clock, camera found) is no part of it.
+
+    Defaults are left out, so that a field added by a later release does not make every old message look changed.
+    """
+    said = content.model_dump(mode="json", exclude={"content_sha256", "clock", "camera_id"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
