@@ -65,10 +65,10 @@ async def bench_append(
 
 async def _round(dsn: str, seconds: float, writers: Sequence[int]) -> Figures:
     figures: Figures = {}
-    async with _fresh_database(dsn) as fresh:
+    async with fresh_database(dsn) as fresh:
         await _raw(fresh, seconds, figures)
     for number, idempotent in (*((number, False) for number in writers), (IDEMPOTENT_WRITERS, True)):
-        async with _fresh_database(dsn) as fresh:
+        async with fresh_database(dsn) as fresh:
             log = await PostgresLog.open(fresh)
             try:
                 rate, p99_ms = await rate_of(log, number, seconds, idempotent=idempotent)
@@ -158,7 +158,7 @@ async def _raw_rate(write: Callable[[], Awaitable[int]], seconds: float) -> int:
 
 
 @asynccontextmanager
-async def _fresh_database(dsn: str) -> AsyncIterator[str]:
+async def fresh_database(dsn: str) -> AsyncIterator[str]:
     """A migrated database that nobody has analysed."""
     name = f"bench_{secrets.token_hex(4)}"
     administrator = await asyncpg.connect(dsn)

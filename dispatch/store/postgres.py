@@ -11,7 +11,7 @@ from dispatch.ports import MAX_COMMANDS_PER_CALL, AppendCommand, Verdict
 from dispatch.store import wire
 from dispatch.store.lane import Lane
 from dispatch.store.line import Connect
-from dispatch.store.reader import Reader, available
+from dispatch.store.reader import PLANNING, Reader, available
 from dispatch.store.wake import Wake
 
 READERS_MAX = 8
@@ -34,8 +34,7 @@ class PostgresLog(Reader):
         """Connect to a migrated database and act as `app_role` (None: as the DSN's user). Raises `Unavailable`."""
         settings = {
             "application_name": "dispatch log",
-            "jit": "off",
-            "plan_cache_mode": "force_generic_plan",  # planning a stream read anew would plan every partition
+            **PLANNING,
             **TIMEOUTS,
             **({} if app_role is None else {"role": app_role}),
         }

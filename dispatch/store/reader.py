@@ -16,14 +16,23 @@ from domain.refusals import Unavailable
 
 COLUMNS = "notification_id, originator_id, originator_version, topic, state, recorded_at"
 BEYOND_ALL = 2**63 - 1
+PLANNING = {
+    "plan_cache_mode": "force_generic_plan",  # planning a stream read anew would plan every partition
+    "enable_bitmapscan": "off",  # it would AND a stream's few events with all positions the stream lived through
+    "enable_seqscan": "off",  # no read here is of a whole table, whatever a table never analysed looks like
+    "jit": "off",
+}
+"""Settings of every session that reads: what the statements below were written for."""
 
-# The head names the stream's positions, which prune the partitions; without a head there is nothing to read.
+# The head names the stream's positions, which prune the partitions; without a head there is nothing to read. It names
+# the last version too: without that bound the planner, knowing nothing of a table never analysed, walks the range of
+# positions, which for a stream that lived long is most of the log.
 READ_STREAM = f"""
 SELECT {", ".join("e." + column for column in COLUMNS.split(", "))}
 FROM log.heads h
 CROSS JOIN LATERAL (
     SELECT {COLUMNS} FROM log.events
-    WHERE originator_id = h.stream_id AND originator_version > $2
+    WHERE originator_id = h.stream_id AND originator_version > $2 AND originator_version <= h.version
       AND notification_id BETWEEN h.first_position AND least(h.last_position, $3)
     ORDER BY originator_version LIMIT $4
 ) e
@@ -35,14 +44,16 @@ FROM unnest($1::uuid[]) AS s(id)
 JOIN log.heads h ON h.stream_id = s.id
 CROSS JOIN LATERAL (
     SELECT {COLUMNS} FROM log.events
-    WHERE originator_id = h.stream_id AND notification_id BETWEEN h.first_position AND least(h.last_position, $2)
+    WHERE originator_id = h.stream_id AND originator_version >= 0 AND originator_version <= h.version
+      AND notification_id BETWEEN h.first_position AND least(h.last_position, $2)
     ORDER BY originator_version OFFSET 0
 ) e
 """  # noqa: S608 - the columns are ours
-# Positions have no holes, so a page of n lies within the next n positions: the upper bound prunes the partitions, and so
+# Positions have no holes, so a page of n lies within the next n positions: the upper bound prunes the partitions. So
 # does the lower one, written with >= because pruning takes > to include the border.
 READ_PAGE = f"""
-SELECT {COLUMNS} FROM log.events WHERE notification_id >= $1::bigint + 1 AND notification_id <= $2 ORDER BY notification_id
+SELECT {COLUMNS} FROM log.events
+WHERE notification_id >= $1::bigint + 1 AND notification_id <= $2 ORDER BY notification_id
 """  # noqa: S608 - the columns are ours
 READ_TOPICS = f"""
 SELECT {COLUMNS} FROM log.events WHERE notification_id >= $1::bigint + 1 AND notification_id <= $2 AND topic = ANY ($4)

@@ -78,17 +78,21 @@ async def test_reads_touch_only_the_partitions_they_need(
     await pg_log.append(decision(on(UNIT, 0)))
     await advance(administrator, 3 * SIZE + 10)
     await pg_log.append(decision(on(CENTER, 0, events=2)))
+    for setting, value in reader.PLANNING.items():
+        await administrator.execute(f"SET {setting} = {value}")
     for query, arguments in (
         (reader.READ_STREAM, (CENTER, 0, reader.BEYOND_ALL, 10)),
         (reader.READ_STREAMS, ([CENTER], reader.BEYOND_ALL)),
         (reader.READ_PAGE, (3 * SIZE, 3 * SIZE + 500)),
     ):
-        await administrator.execute("SET plan_cache_mode = force_generic_plan")
         statement = await administrator.prepare(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF) {query}")
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))
         executed = [line for line in plan.splitlines() if " on events_" in line and "never executed" not in line]
         assert set(re.findall(r"events_0\d+", "\n".join(executed))) == {"events_000004"}, plan
         assert "Seq Scan on events_" not in plan
+        assert "Bitmap" not in plan
+        wanted = "pkey" if query is reader.READ_PAGE else "originator_id_originator_version"
+        assert all(wanted in line for line in executed if "Index Scan" in line), plan
 
 
 async def test_an_archived_range_leaves_the_rest_readable(
