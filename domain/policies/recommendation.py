@@ -41,13 +41,21 @@ class UnitView:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """A unit measured against a response rule. `cost_m` orders; `distance_m` is what people are told."""
+    """A unit measured against a response rule. `cost_m` orders; `distance_m` is what people are told.
+
+    Codes only: hundreds of units are weighed for a dozen that are named.
+    """
 
     unit: UnitView
     distance_m: float
     cost_m: float
-    reasons: tuple[Reason, ...]
-    fits: bool
+    belief: str
+    against: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Nothing speaks against it."""
+        return not self.against
 
 
 def recommend(
@@ -73,7 +81,7 @@ def recommend(
         weighed = sorted(_weighed(rule, point, free, rulebook), key=lambda each: (each.cost_m, str(each.unit.unit_id)))
         taken = [each.unit.unit_id for each in weighed if each.fits][: rule.units]
         chosen += taken
-        candidates += _candidates(weighed, taken)
+        candidates += _candidates(rule, weighed, taken)
         shortfalls += _shortfalls(rule, weighed, len(taken), units)
     return UnitsRecommended(
         incident_id=incident_id,
@@ -98,45 +106,60 @@ def _weighed(rule: ResponseRule, point: GeoPoint, units: Iterable[UnitView], rul
 def _weigh(rule: ResponseRule, point: GeoPoint, unit: UnitView, rulebook: Rulebook) -> Weighed:
     where, drift_m, belief = _believed(unit, rulebook)
     distance = distance_m(point, where)
-    rank = rule.unit_kinds.index(unit.kind)
     against = []
     if unit.is_busy:
-        against.append(Reason(code="recommendation.busy"))
-    missing = sorted(set(rule.skills) - unit.skills)
-    if missing:
-        against.append(Reason(code="recommendation.lacks_skill", values={"skill": ", ".join(missing)}))
+        against.append("busy")
+    if not unit.skills.issuperset(rule.skills):
+        against.append("lacks_skill")
     if distance > rule.max_distance_m:
-        against.append(Reason(code="recommendation.too_far", values={"max_distance_m": f"{rule.max_distance_m:g}"}))
-    called = Reason(code="recommendation.unit", values={"call_sign": unit.call_sign, "kind": unit.kind.value})
-    cost = distance + drift_m + rank * rule.preference_worth_m
-    return Weighed(unit, distance, cost, (called, belief, *against), fits=not against)
+        against.append("too_far")
+    cost = distance + drift_m + rule.unit_kinds.index(unit.kind) * rule.preference_worth_m
+    return Weighed(unit, distance, cost, belief, tuple(against))
 
 
-def _believed(unit: UnitView, rulebook: Rulebook) -> tuple[GeoPoint, float, Reason]:
+def _believed(unit: UnitView, rulebook: Rulebook) -> tuple[GeoPoint, float, str]:
     """Where the unit is taken to be, how far off that may be, and why."""
     if unit.position is None or unit.age_s is None:
-        return unit.home, 0.0, Reason(code="recommendation.position_unknown_home_taken")
-    age = {"age_s": f"{unit.age_s:.0f}"}
+        return unit.home, 0.0, "position_unknown_home_taken"
     if unit.age_s > rulebook.position_useless_after_s:
-        return unit.home, 0.0, Reason(code="recommendation.position_useless_home_taken", values=age)
+        return unit.home, 0.0, "position_useless_home_taken"
     stale_s = unit.age_s - rulebook.position_stale_after_s
     if stale_s > 0:
-        drift_m = stale_s * rulebook.stale_drift_m_per_s
-        return unit.position, drift_m, Reason(code="recommendation.position_stale", values=age)
-    return unit.position, 0.0, Reason(code="recommendation.position_fresh", values=age)
+        return unit.position, stale_s * rulebook.stale_drift_m_per_s, "position_stale"
+    return unit.position, 0.0, "position_fresh"
 
 
-def _candidates(weighed: Sequence[Weighed], taken: Sequence[UUID]) -> list[Candidate]:
+def _candidates(rule: ResponseRule, weighed: Sequence[Weighed], taken: Sequence[UUID]) -> list[Candidate]:
     return [
         Candidate(
             id=str(each.unit.unit_id),
             chosen=each.unit.unit_id in taken,
-            reasons=each.reasons,
+            reasons=_reasons(rule, each),
             distance_m=round(each.distance_m, 1),
             age_s=round(each.unit.age_s, 1) if each.unit.age_s is not None else None,
         )
         for each in weighed[:CANDIDATES_MAX]
     ]
+
+
+def _reasons(rule: ResponseRule, weighed: Weighed) -> tuple[Reason, ...]:
+    unit = weighed.unit
+    age = {"age_s": f"{unit.age_s:.0f}"} if unit.age_s is not None else {}
+    values = {
+        "lacks_skill": {"skill": ", ".join(sorted(set(rule.skills) - unit.skills))},
+        "too_far": {"max_distance_m": f"{rule.max_distance_m:g}"},
+    }
+    about = {
+        "call_sign": unit.call_sign,
+        "kind": unit.kind.value,
+        "agency": rule.agency,
+        "cost_m": f"{weighed.cost_m:.0f}",
+    }
+    return (
+        Reason(code="recommendation.unit", values=about),
+        Reason(code=f"recommendation.{weighed.belief}", values=age),
+        *(Reason(code=f"recommendation.{code}", values=values.get(code, {})) for code in weighed.against),
+    )
 
 
 def _shortfalls(rule: ResponseRule, weighed: Sequence[Weighed], found: int, units: Sequence[UnitView]) -> list[Reason]:
@@ -150,7 +173,7 @@ def _shortfalls(rule: ResponseRule, weighed: Sequence[Weighed], found: int, unit
     if not weighed:
         return [*reasons, _reason("none_on_duty", rule, registered=str(len(of_kind)))]
     for code in ("busy", "lacks_skill", "too_far"):
-        count = sum(any(reason.code == f"recommendation.{code}" for reason in each.reasons) for each in weighed)
+        count = sum(code in each.against for each in weighed)
         if count:
             reasons.append(_reason(code, rule, units=str(count)))
     return reasons
