@@ -51,9 +51,9 @@ class Up:
         self.process.stdout.close()
         return status
 
-    def curl(self) -> list[object]:
+    def curl(self, *options: str) -> list[object]:
         """Run the printed line, word for word."""
-        command = [*shlex.split(self.said["curl"]), "--silent", "--show-error", "--fail"]
+        command = [*shlex.split(self.said["curl"]), "--silent", "--show-error", "--fail", *options]
         answer = subprocess.run(command, capture_output=True, text=True, check=True)
         centers: list[object] = json.loads(answer.stdout)
         return centers
@@ -81,8 +81,13 @@ def test_a_city_starts_answers_stops_continues_and_recovers(folder: Path) -> Non
 
     third = Up(folder)
     assert third.curl() == centers
+    for child in third.children:
+        os.kill(child, signal.SIGKILL)
+        assert leaves(child)
+        assert third.curl("--retry", "60", "--retry-delay", "1", "--retry-all-errors") == centers
+    restarted = children_of(third.process.pid)
     assert third.end(signal.SIGKILL) == -signal.SIGKILL
-    assert all(leaves(child) for child in third.children), "kill -9 of the parent leaves nothing behind"
+    assert all(leaves(child) for child in restarted), "kill -9 of the parent leaves nothing behind"
 
 
 def fails(folder: Path, **variables: str) -> tuple[int, dict[str, str]]:

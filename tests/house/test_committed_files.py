@@ -3,7 +3,7 @@ from __future__ import annotations
 import re
 
 from dispatch.config import Settings, env_example, variables
-from tests.house.tree import ROOT, files
+from tests.house.tree import ROOT, files, project
 
 TEXT = {
     ".py",
@@ -70,6 +70,18 @@ def test_both_requirement_files_agree() -> None:
         for name in ("requirements.txt", "requirements-dev.txt")
     ]
     assert pins[0].items() <= pins[1].items()
+
+
+def test_the_requirement_files_hold_everything_the_project_names() -> None:
+    named = project()["project"]
+    wanted = {
+        "requirements.txt": named["dependencies"],
+        "requirements-dev.txt": named["dependencies"] + named["optional-dependencies"]["dev"],
+    }
+    for name, requirements in wanted.items():
+        pinned = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / name).read_text(encoding="utf-8"), flags=re.MULTILINE))
+        lacking = {re.split(r"[^A-Za-z0-9-]", requirement)[0].lower() for requirement in requirements} - pinned
+        assert not lacking, f"{name} lacks {lacking}: run `make lock`"
 
 
 def test_the_example_of_the_environment_says_every_setting_as_it_is() -> None:
