@@ -82,6 +82,12 @@ async def load_city(scribe: Scribe, code: str, *, progress: Progress | None = No
 
 def wishes_of(plan: Plan, scribe: Scribe) -> Iterator[Wish]:
     """Everything in the order of need: rules and agencies, the tree, sites before cameras, people and units."""
+    yield from _rules_and_centers(plan, scribe)
+    yield from _sites_and_cameras(plan)
+    yield from _people_and_units(plan)
+
+
+def _rules_and_centers(plan: Plan, scribe: Scribe) -> Iterator[Wish]:
     now = scribe.clock.now()
     rulebook = plan.rulebook
     stream = identifiers.rulebook_stream(plan.city)
@@ -106,6 +112,9 @@ def wishes_of(plan: Plan, scribe: Scribe) -> Iterator[Wish]:
             center_decider.evolve,
             _establish(node.id, EstablishCenter(center=node.center)),
         )
+
+
+def _sites_and_cameras(plan: Plan) -> Iterator[Wish]:
     for site_id, site in plan.sites:
         yield Wish(
             site_id,
@@ -120,6 +129,9 @@ def wishes_of(plan: Plan, scribe: Scribe) -> Iterator[Wish]:
             camera_decider.evolve,
             _ask(camera_decider.decide, InstallCamera(camera=camera)),
         )
+
+
+def _people_and_units(plan: Plan) -> Iterator[Wish]:
     for operator_id, operator in plan.operators:
         yield Wish(
             operator_id,
