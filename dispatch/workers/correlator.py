@@ -80,8 +80,11 @@ class Correlator:
         await self._fold_up_to((await self._log.tip()).position)
         rules = self._current_rules()
         self.index.sweep(rules)
-        judgement = correlate(self.index, await self._alerts(page), rules)
-        return await self._changes(judgement, rules)
+        return await self._changes(await self.judge(page, rules), rules)
+
+    async def judge(self, page: Sequence[Fact[Event]], rules: CorrelationRules) -> Judgement:
+        """What becomes of a page's alerts by the index as it is."""
+        return correlate(self.index, await self._alerts(page), rules)
 
     def _current_rules(self) -> CorrelationRules:
         """The active rulebook's rules, compiled again only when it changed."""
@@ -159,14 +162,15 @@ class Correlator:
     async def _changes(self, judgement: Judgement, rules: CorrelationRules) -> list[Change]:
         changes = await self._openings(judgement, rules)
         for folding in judgement.foldings.values():
-            changes.append(_folded(folding, rules.version))
+            changes.append(_folded(folding, rules.version, self.index.position))
             if folding.rises and folding.version:
                 changes.append(_raised(folding, rules.version))
         journal: list[Event] = []
         if judgement.waits:
-            journal.append(AlertsWaited(alerts=tuple(judgement.waits)))
+            journal.append(AlertsWaited(alerts=tuple(judgement.waits), known_up_to=self.index.position))
         if judgement.left_alone:
-            journal.append(AlertsRecordedOnly(alerts=tuple(judgement.left_alone)))
+            left_alone = tuple(judgement.left_alone)
+            journal.append(AlertsRecordedOnly(alerts=left_alone, known_up_to=self.index.position))
         if journal:
             changes.append(Change(self.journal, None, tuple(journal), rule_version=rules.version))
         return changes
@@ -223,12 +227,13 @@ def _incident_named(fact: Fact[Event]) -> Iterable[UUID]:
             return (fact.stream_id,)
 
 
-def _folded(folding: Folding, rule_version: int) -> Change:
+def _folded(folding: Folding, rule_version: int, known_up_to: int) -> Change:
     event = AlertsFolded(
         incident_id=folding.incident_id,
         alerts=tuple(folding.alerts),
         first_occurred_at=folding.first_at,
         last_occurred_at=folding.last_at,
+        known_up_to=known_up_to,
     )
     return Change(
         companion_of(folding.incident_id),

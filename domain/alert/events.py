@@ -90,10 +90,14 @@ class WaitingAlert(Frozen):
 
 
 class AlertsWaited(Event):
-    """Correlation kept these alerts below the threshold: recorded, on no board yet. On the correlator's own journal."""
+    """Correlation kept these alerts below the threshold: recorded, on no board yet. On the correlator's own journal.
+
+    `known_up_to` is the log position whose facts the judgement knew: with it, it can be made again.
+    """
 
     name: ClassVar[str] = "correlation.alerts_waited"
     alerts: tuple[WaitingAlert, ...]
+    known_up_to: int | None = None
 
 
 class JudgedAlert(Frozen):
@@ -109,6 +113,7 @@ class AlertsRecordedOnly(Event):
 
     name: ClassVar[str] = "correlation.alerts_recorded_only"
     alerts: tuple[JudgedAlert, ...]
+    known_up_to: int | None = None
 
 
 class MessageSetAside(Event):

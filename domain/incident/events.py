@@ -287,13 +287,17 @@ class FoldedAlert(Frozen):
 
 
 class AlertsFolded(Event):
-    """These alerts are about this incident: one event a page, listing each of them. Companion stream."""
+    """These alerts are about this incident: one event a page, listing each of them. Companion stream.
+
+    `known_up_to` is the log position whose facts the judgement knew: with it, it can be made again.
+    """
 
     name: ClassVar[str] = "incident.alerts_folded"
     incident_id: UUID
     alerts: tuple[FoldedAlert, ...]
     first_occurred_at: AwareDatetime
     last_occurred_at: AwareDatetime
+    known_up_to: int | None = None
 
 
 class ReportAttached(Event):

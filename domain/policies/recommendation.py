@@ -73,7 +73,7 @@ def recommend(
     chosen: list[UUID] = []
     shortfalls: list[Reason] = []
     candidates: list[Candidate] = []
-    for rule in rules:
+    for number, rule in enumerate(rules, 1):
         if point is None:
             shortfalls.append(_reason("no_point", rule))
             continue
@@ -81,7 +81,7 @@ def recommend(
         weighed = sorted(_weighed(rule, point, free, rulebook), key=lambda each: (each.cost_m, str(each.unit.unit_id)))
         taken = [each.unit.unit_id for each in weighed if each.fits][: rule.units]
         chosen += taken
-        candidates += _candidates(rule, weighed, taken)
+        candidates += _candidates(rule, number, weighed, taken)
         shortfalls += _shortfalls(rule, weighed, len(taken), units)
     return UnitsRecommended(
         incident_id=incident_id,
@@ -94,6 +94,24 @@ def recommend(
             reasons=tuple(_reason("wanted", rule, units=str(rule.units)) for rule in rules),
         ),
     )
+
+
+def chosen_again(recorded: UnitsRecommended, category: str, rulebook: Rulebook) -> tuple[UUID, ...]:
+    """The choice made again from the candidates that were recorded, with the ages and distances they had."""
+    chosen: list[UUID] = []
+    for number, rule in enumerate(rulebook.category(category).response, 1):
+        fitting = []
+        for candidate in recorded.candidates:
+            unit, belief, *against = candidate.reasons
+            if against or unit.values["rule"] != str(number) or candidate.distance_m is None:
+                continue
+            is_stale = belief.code == "recommendation.position_stale" and candidate.age_s is not None
+            stale_s = (candidate.age_s or 0.0) - rulebook.position_stale_after_s if is_stale else 0.0
+            rank = rule.unit_kinds.index(UnitKind(unit.values["kind"]))
+            cost = candidate.distance_m + stale_s * rulebook.stale_drift_m_per_s + rank * rule.preference_worth_m
+            fitting.append((cost, candidate.id))
+        chosen += [UUID(unit_id) for _, unit_id in sorted(fitting)[: rule.units]]
+    return tuple(chosen)
 
 
 def _weighed(rule: ResponseRule, point: GeoPoint, units: Iterable[UnitView], rulebook: Rulebook) -> Iterable[Weighed]:
@@ -129,12 +147,12 @@ def _believed(unit: UnitView, rulebook: Rulebook) -> tuple[GeoPoint, float, str]
     return unit.position, 0.0, "position_fresh"
 
 
-def _candidates(rule: ResponseRule, weighed: Sequence[Weighed], taken: Sequence[UUID]) -> list[Candidate]:
+def _candidates(rule: ResponseRule, number: int, weighed: Sequence[Weighed], taken: Sequence[UUID]) -> list[Candidate]:
     return [
         Candidate(
             id=str(each.unit.unit_id),
             chosen=each.unit.unit_id in taken,
-            reasons=_reasons(rule, each),
+            reasons=_reasons(rule, number, each),
             distance_m=round(each.distance_m, 1),
             age_s=round(each.unit.age_s, 1) if each.unit.age_s is not None else None,
         )
@@ -142,7 +160,7 @@ def _candidates(rule: ResponseRule, weighed: Sequence[Weighed], taken: Sequence[
     ]
 
 
-def _reasons(rule: ResponseRule, weighed: Weighed) -> tuple[Reason, ...]:
+def _reasons(rule: ResponseRule, number: int, weighed: Weighed) -> tuple[Reason, ...]:
     unit = weighed.unit
     age = {"age_s": f"{unit.age_s:.0f}"} if unit.age_s is not None else {}
     values = {
@@ -152,7 +170,7 @@ def _reasons(rule: ResponseRule, weighed: Weighed) -> tuple[Reason, ...]:
     about = {
         "call_sign": unit.call_sign,
         "kind": unit.kind.value,
-        "agency": rule.agency,
+        "rule": str(number),
         "cost_m": f"{weighed.cost_m:.0f}",
     }
     return (

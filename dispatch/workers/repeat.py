@@ -1,0 +1,162 @@
+"""Automatic decisions made again: whoever doubts one can have it recomputed from the facts it was made on.
+
+Each recorded decision names its rule version and the log positions it knew; what came from outside the log was copied
+into it. So the same facts before the same policies must give the same answer, for ever (invariant 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from dispatch.directory import Directory
+from dispatch.handling.scribe import as_fact
+from dispatch.ports import Clock, EventLog
+from dispatch.workers.correlator import Correlator
+from dispatch.workers.router import recomputed
+from domain.alert.events import AlertsRecordedOnly, AlertsWaited
+from domain.event import Event, Fact
+from domain.incident.decider import INITIAL, IncidentState, decide, evolve
+from domain.incident.events import (
+    AlertsFolded,
+    IncidentEscalated,
+    IncidentOpened,
+    IncidentRouted,
+    TransferTimedOut,
+    UnitsRecommended,
+)
+from domain.policies.correlation_rules import CorrelationRules
+from domain.policies.escalation import ACCEPT, ACKNOWLEDGE, TRANSFER, Due, answer
+from domain.policies.judgement import Judgement
+from domain.policies.recommendation import chosen_again
+from domain.refusals import Refusal
+
+PAGE_EVENTS_MAX = 2_000
+"""A page's decisions are one command, and a command has no more events."""
+
+
+class Repeater:
+    """Makes recorded decisions again. `repeats` answers for any fact; None where no policy decided."""
+
+    def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
+        self._log = log
+        self._directory = directory
+        self._clock = clock
+
+    async def repeats(self, fact: Fact[Any]) -> bool | None:
+        """Whether the decision comes out the same; None for what people or devices said."""
+        await self._directory.catch_up()
+        match fact.event:
+            case IncidentRouted() as event:
+                return await recomputed(fact, self._log, self._directory) == (event,)
+            case IncidentEscalated() | TransferTimedOut():
+                return await self._deadline_again(fact) == (fact.event,)
+            case UnitsRecommended() as event:
+                return await self._chosen_again(fact) == event.unit_ids
+            case IncidentOpened(cause=cause) if cause.report_id is None:
+                return await self._judged_again(fact)
+            case AlertsFolded() | AlertsWaited() | AlertsRecordedOnly():
+                return await self._judged_again(fact)
+            case _:
+                return None
+
+    async def _deadline_again(self, fact: Fact[IncidentEscalated | TransferTimedOut]) -> Sequence[Event]:
+        state = await self._state(fact.stream_id, fact.position - 1)
+        event, now = fact.event, fact.envelope.occurred_at
+        if isinstance(event, TransferTimedOut):
+            due = Due((TRANSFER, event.transfer_id), fact.stream_id, event.due_at, 0)
+        else:
+            waited_for = event.assignment_id or fact.stream_id
+            kind = ACKNOWLEDGE if event.deadline == ACKNOWLEDGE else ACCEPT
+            (position,) = event.explanation.input_positions
+            due = Due((kind, waited_for), fact.stream_id, event.due_at, position, level=event.level)
+        command = answer(due, state, self._directory.rulebook(fact.envelope.rule_version), now)
+        decided = decide(command, state) if command is not None else ()
+        return () if isinstance(decided, Refusal) else decided
+
+    async def _chosen_again(self, fact: Fact[UnitsRecommended]) -> tuple[UUID, ...]:
+        # On the state that the recommender read, which is the log up to where it had folded the units.
+        known_up_to = fact.event.explanation.input_positions[-1]
+        state = await self._state(fact.event.incident_id, known_up_to)
+        rulebook = self._directory.rulebook(fact.envelope.rule_version)
+        return chosen_again(fact.event, state.category, rulebook)
+
+    async def _state(self, incident_id: UUID, position: int) -> IncidentState:
+        state = INITIAL
+        for row in await self._log.read_stream(incident_id, up_to_position=position):
+            state = evolve(state, as_fact(row).event)
+        return state
+
+    async def _judged_again(self, fact: Fact[Any]) -> bool | None:
+        """The page that the fact belongs to, judged again by an index rebuilt to what was known then."""
+        known_up_to = known(fact.event)
+        if known_up_to is None:
+            return None
+        page = await self._page(known_up_to)
+        correlator = Correlator(log=self._log, directory=self._directory, clock=self._clock)
+        await correlator.prepare(known_up_to)
+        late = correlator.index.late_folds
+        alerts = [alert for alert in await self._alerts(page) if alert.position not in late]
+        rules = CorrelationRules(self._directory.rulebook(fact.envelope.rule_version))
+        return _judged(await correlator.judge(alerts, rules)) == _recorded(page)
+
+    async def _page(self, known_up_to: int) -> list[Event]:
+        """The decisions made on that knowledge: one command, hence one run of positions after it."""
+        topics = [event.name for event in (IncidentOpened, AlertsFolded, AlertsWaited, AlertsRecordedOnly)]
+        rows = await self._log.read_after(known_up_to, limit=PAGE_EVENTS_MAX, topics=topics)
+        return [event for event in (as_fact(row).event for row in rows) if known(event) == known_up_to]
+
+    async def _alerts(self, page: Sequence[Event]) -> list[Fact[Event]]:
+        """The alerts that these decisions were about."""
+        positions = set()
+        for event in page:
+            if isinstance(event, IncidentOpened):
+                positions.add(event.cause.alert_positions[-1])
+            elif isinstance(event, AlertsFolded | AlertsWaited | AlertsRecordedOnly):
+                positions |= {alert.position for alert in event.alerts}
+        facts = []
+        for position in sorted(positions):
+            (row,) = await self._log.read_after(position - 1, limit=1)
+            facts.append(as_fact(row))
+        return facts
+
+
+def known(event: Event) -> int | None:
+    """The log position whose facts a judgement of correlation knew."""
+    if isinstance(event, AlertsFolded | AlertsWaited | AlertsRecordedOnly):
+        return event.known_up_to
+    if isinstance(event, IncidentOpened) and event.explanation is not None:
+        for reason in event.explanation.reasons:
+            if "known_up_to" in reason.values:
+                return int(reason.values["known_up_to"])
+    return None
+
+
+def _judged(judgement: Judgement) -> list[tuple[object, ...]]:
+    ends: list[tuple[object, ...]] = [
+        ("opened", opening.severity, opening.category, *(position for position, _ in opening.causes))
+        for opening in judgement.openings
+    ]
+    for folding in judgement.foldings.values():
+        ends += [("folded", folding.incident_id, alert) for alert in folding.alerts]
+    ends += [("waited", alert) for alert in judgement.waits]
+    ends += [("left alone", alert) for alert in judgement.left_alone]
+    return sorted(ends, key=repr)
+
+
+def _recorded(page: Sequence[Event]) -> list[tuple[object, ...]]:
+    ends: list[tuple[object, ...]] = []
+    for event in page:
+        match event:
+            case IncidentOpened():
+                ends.append(("opened", event.severity, event.category, *event.cause.alert_positions))
+            case AlertsFolded():
+                ends += [("folded", event.incident_id, alert) for alert in event.alerts]
+            case AlertsWaited():
+                ends += [("waited", alert) for alert in event.alerts]
+            case AlertsRecordedOnly():
+                ends += [("left alone", alert) for alert in event.alerts]
+            case _:
+                pass
+    return sorted(ends, key=repr)
