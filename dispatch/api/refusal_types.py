@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from dispatch.api.decision_types import DECISIONS
+from dispatch.api.partner_types import PARTNER
 
 REFUSALS: dict[str, tuple[int, str, str, str]] = {
     **DECISIONS,
+    **PARTNER,
     # Machine messages. `dispatch.ingest.answers` gives the same statuses to entries of a batch; a test compares them.
     "ingest.malformed": (
         400,

@@ -22,6 +22,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import ValidationError
 
+from dispatch.api.problem_types import problem_type
 from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.incidents import IncidentDesk
@@ -38,14 +39,11 @@ from domain.identifiers import named
 from domain.incident import commands as incident
 from domain.incident.admission import unknown_incident
 from domain.incident.state import IncidentState
-from domain.refusals import Conflict, DispatchError, Refused, Unavailable
+from domain.refusals import DispatchError, Refused, Unavailable
 from domain.vocabulary import ActorKind, AgencyRole, MessageStatus
 
 CLOCK_AHEAD_S_MAX = 60.0
 """A partner's `ce-time` further in the future is replaced by the time of receipt."""
-PROBLEM_PAGES = "/docs/problems"
-NOT_ITS_OWN = {"incident.unknown", "unit.unknown", "assignment.unknown", "partner.unknown"}
-INVALID = {"partner.invalid", "partner.message_id_missing", "partner.unknown_verb", "incident.unknown_category"}
 
 IS_ECHO = "SELECT from_partner FROM feed.entries WHERE agency = $1 AND message_id = $2"
 
@@ -264,32 +262,20 @@ def _recorded(outcome: Outcome) -> Reply:
 
 
 def _problem(error: DispatchError) -> Reply:
-    match error:
-        case Unavailable():
-            status = 503
-        case Conflict(code="key_reused"):
-            status = 422
-        case Refused(code=code) if code in NOT_ITS_OWN:
-            status = 404
-        case Refused(code="body_too_large"):
-            status = 413
-        case Refused(code=code) if code in INVALID:
-            status = 422
-        case _:
-            status = 409
-    return problem_reply(error.code, status, error.detail, error.values)
+    code = "unavailable" if isinstance(error, Unavailable) else error.code
+    return problem_reply(code, error.detail, error.values)
 
 
-def problem_reply(code: str, status: int, detail: str, values: Mapping[str, Any] | None = None) -> Reply:
-    """A "no" as a message."""
-    title = code.replace(".", ": ").replace("_", " ")
+def problem_reply(code: str, detail: str, values: Mapping[str, Any] | None = None) -> Reply:
+    """A "no" as a message; the code's page says its status and title."""
+    kind = problem_type(code)
     problem = ProblemReply(
-        type=f"{PROBLEM_PAGES}/{code}",
-        title=title[:1].upper() + title[1:],
-        status=status,
+        type=kind.uri,
+        title=kind.title,
+        status=kind.status,
         detail=detail,
         code=code,
-        **({"values": dict(values)} if values else {}),
+        values=dict(values or {}),
     )
     body = json.dumps(problem.model_dump(mode="json"), ensure_ascii=False).encode()
-    return Reply(body, {"Content-Type": "application/problem+json", "Dispatch-Status": str(status)})
+    return Reply(body, {"Content-Type": "application/problem+json", "Dispatch-Status": str(kind.status)})

@@ -17,7 +17,7 @@ from uuid import UUID
 
 import asyncpg
 
-from dispatch.partners.contracts import Withheld, leaking_keys, unlisted_fields
+from dispatch.partners.contracts import Withheld, personal_keys, unlisted_fields
 from dispatch.partners.streams import BATCH_MESSAGES_MAX, BatchRefused, Outgoing, Streams, StreamState
 from dispatch.ports import Ids
 from dispatch.telemetry import counter, gauge
@@ -151,8 +151,7 @@ class Relay:
             headers: dict[str, str] = json.loads(row["headers"])
             headers[EPOCH_HEADER] = self._epoch
             body: bytes = row["body"]
-            content = json.loads(body)
-            wrong = unlisted_fields(content, listed) | leaking_keys(content)
+            wrong = unlisted_fields(json.loads(body), listed) | personal_keys(body)
             if wrong:
                 _WITHHELD.labels(agency).inc()
                 _log.error("withheld", extra={"agency": agency, "sequence": row["sequence"], "fields": sorted(wrong)})

@@ -39,11 +39,6 @@ def command_subject(city: str, agency: str, verb: str) -> str:
     return f"city.{token(city)}.{token(agency)}.command.{verb if verb == '*' else token(verb)}"
 
 
-def every_command(city: str) -> str:
-    """What we listen to."""
-    return f"city.{token(city)}.*.command.*"
-
-
 def gateway_subject(city: str, gateway: str) -> str:
     """Where a gateway publishes alerts in our own format; `.<adapter>` behind it for a vendor's."""
     return f"city.{token(city)}.gateway.{token(gateway)}.alerts"

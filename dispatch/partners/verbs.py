@@ -166,10 +166,11 @@ class Recorded(BaseModel):
 class ProblemReply(BaseModel):
     """Our "no" (RFC 9457), with the same codes as the HTTP API."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: str
+    type: str = Field(description="page about this kind of problem, on the HTTP API")
     title: str
-    status: int
-    detail: str
-    code: str
+    status: int = Field(description="as the HTTP API would answer")
+    detail: str = Field(description="what happened here and what to do next")
+    code: str = Field(description="permanent, for programs")
+    values: dict[str, str] = Field(default_factory=dict)

@@ -25,7 +25,7 @@ from dispatch.partners.connection import joined
 from dispatch.partners.feed import Feed
 from dispatch.partners.relay import STREAM_MESSAGES_MAX, Relay
 from dispatch.partners.streams import Streams
-from dispatch.partners.subjects import every_command
+from dispatch.partners.subjects import command_subject
 from dispatch.ports import Clock, EventLog, Ids
 from dispatch.workers.ownership import Ownership
 from domain.codec import NewerSchema
@@ -40,7 +40,8 @@ CALM_S = 5.0
 """A part that worked this long begins its back-off anew."""
 PAUSE_S = 30.0
 """Between two looks at a fact of a newer release."""
-COMMANDS_AT_ONCE_MAX = 64
+COMMANDS_AT_ONCE_MAX = 16
+"""Commands of one agency decided at the same time."""
 COMMANDS_WAITING_MAX = 2_000
 """Beyond this the client library drops what arrives; the partner hears nothing and repeats."""
 QUEUE = "partner-commands"
@@ -201,8 +202,22 @@ class PartnerWork:
             await _first_of(self._written, lost, timeout_s=IDLE_S)
 
     async def _take_commands(self, client: Client, lost: asyncio.Event, city: str) -> None:
-        slots = asyncio.Semaphore(COMMANDS_AT_ONCE_MAX)
+        """One subscription an agency, each with its own slots: a partner that floods us holds up only itself."""
         running: set[asyncio.Task[None]] = set()
+        taken: set[str] = set()
+        while not lost.is_set():
+            for agency in self._feed.tree.fields.keys() - taken:
+                taken.add(agency)
+                await client.subscribe(
+                    command_subject(city, agency, "*"),
+                    queue=QUEUE,
+                    cb=self._taker(client, running),
+                    pending_msgs_limit=COMMANDS_WAITING_MAX,
+                )
+            await _first_of(lost, timeout_s=IDLE_S)
+
+    def _taker(self, client: Client, running: set[asyncio.Task[None]]) -> Callable[[Msg], Awaitable[None]]:
+        slots = asyncio.Semaphore(COMMANDS_AT_ONCE_MAX)
 
         async def take(message: Msg) -> None:
             # Awaited by the client library before it hands out the next message: this is the back-pressure.
@@ -211,18 +226,17 @@ class PartnerWork:
             running.add(task)
             task.add_done_callback(running.discard)
 
-        await client.subscribe(every_command(city), queue=QUEUE, cb=take, pending_msgs_limit=COMMANDS_WAITING_MAX)
-        await lost.wait()
+        return take
 
     async def _answer(self, client: Client, message: Msg, slots: asyncio.Semaphore) -> None:
         try:
             reply = await self._desk.answer(message.subject, message.headers, message.data)
         except DATABASE_TROUBLE as error:
             _log.warning("partner command failed", extra={"subject": message.subject, "reason": str(error)[:500]})
-            reply = problem_reply("unavailable", 503, "Not recorded. Send the same message again in a moment.")
+            reply = problem_reply("unavailable", "Not recorded. Send the same message again in a moment.")
         except Exception:  # noqa: BLE001  # the partner must hear that nothing was acknowledged
             _log.exception("partner command broke", extra={"subject": message.subject})
-            reply = problem_reply("internal_error", 500, "Send the same message again, and tell us its ce-id.")
+            reply = problem_reply("internal_error", "Send the same message again, and tell us its ce-id.")
         finally:
             slots.release()
         if message.reply:
