@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from domain.rulebook.commands import ActivateRulebook, PublishRulebook
-
 from dispatch.cities.plan import Plan, Planner
 from dispatch.cities.source import read_city
 from dispatch.handling.scribe import Change, Decision, Request, Scribe, as_fact, outcome_of
@@ -27,6 +25,7 @@ from domain.operator import decider as operator_decider
 from domain.operator.commands import EnrollOperator
 from domain.refusals import Refusal, Refused
 from domain.rulebook import decider as rulebook_decider
+from domain.rulebook.commands import ActivateRulebook, PublishRulebook
 from domain.vocabulary import ActorKind
 
 PAGE_STREAMS = 500
