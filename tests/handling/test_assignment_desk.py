@@ -183,3 +183,22 @@ async def test_an_accepted_incident_takes_several_units(world: World):
     await world.incidents.execute(incident_id, incident_ask.AcceptIncident(center_id=STATION), world.request())
     await world.assignments.assign(UNIT, incident_id, world.request())
     await world.assignments.assign(OTHER_UNIT, incident_id, world.request())
+
+
+async def test_the_twin_of_a_request_that_came_twice_at_once_gets_its_answer():
+    watch = Watch()
+    log = MemoryLog(watch)
+    quiet = await World(log, watch).settle()
+    incident_id = await quiet.open()
+    for schedule in ([1], [0, 3, 1, 2], [2, 0, 0, 5]):
+        racing = Interleaved(log, schedule)
+        world = World(racing, watch, asked=1_000)
+        await world.directory.catch_up()
+        meaning = {"unit": str(UNIT), "schedule": schedule}
+        outcomes = await asyncio.gather(
+            *(world.assignments.assign(UNIT, incident_id, world.keyed(f"k{schedule}", meaning)) for _ in range(3))
+        )
+        assert len({outcome.answer["assignment_id"] for outcome in outcomes}) == 1
+        assert sorted(outcome.repeated for outcome in outcomes) == [False, True, True]
+        clear = ask.ClearAssignment(assignment_id=UUID(outcomes[0].answer["assignment_id"]))
+        await quiet.assignments.progress(UNIT, clear, quiet.request())
