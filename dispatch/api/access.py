@@ -69,7 +69,7 @@ DECIDERS = frozenset({D, S})
 
 MATRIX: dict[str, Rule] = {
     **_lines(Scope.OWN, EVERYONE, "me_get"),
-    **_lines(Scope.OWN, {S, A}, "operations_get"),
+    **_lines(Scope.OWN, {S, U, A}, "operations_get"),
     # The city as it is: who is who and where.
     **_lines(Scope.CITY, {*PEOPLE, P}, "centers_list", "centers_get", "agencies_list"),
     **_lines(Scope.CITY, PEOPLE, "cameras_list", "sites_list", "cameras_get"),
@@ -103,7 +103,7 @@ MATRIX: dict[str, Rule] = {
         "incidents_assign",
     ),
     **_lines(Scope.INCIDENT, {S}, "incidents_reopen", "incidents_merge", "incidents_unmerge"),
-    **_lines(Scope.INCIDENT, {P}, "agencies_accept", "agencies_decline"),
+    **_lines(Scope.AGENCY, {P, D, S}, "agencies_accept", "agencies_decline"),
     # Units and their progress; a partner speaks for its own units.
     **_lines(
         Scope.UNIT,

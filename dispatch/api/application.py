@@ -8,7 +8,21 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from dispatch.api import assignments, cameras, centers, city, decisions, health, incidents, ingest, problem, reports
+from dispatch.api import (
+    agencies,
+    assignments,
+    audit,
+    cameras,
+    centers,
+    city,
+    decisions,
+    health,
+    incidents,
+    ingest,
+    problem,
+    reports,
+    streams,
+)
 from dispatch.api.assignments import Assignments
 from dispatch.api.conditions import Running
 from dispatch.api.description import describe
@@ -19,6 +33,8 @@ from dispatch.api.tracing import Tracing
 
 ROUTERS = (
     centers.router,
+    agencies.router,
+    streams.router,
     incidents.router,
     decisions.router,
     assignments.router,
@@ -26,6 +42,7 @@ ROUTERS = (
     ingest.router,
     cameras.router,
     city.router,
+    audit.router,
     health.router,
 )
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, Field
 
 from dispatch.api.access import CallerOf
 from dispatch.api.conditions import Asked, CreationOf, MinPosition, StepOf
@@ -20,6 +20,7 @@ from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import (
     LIMIT,
     UNIT,
+    Body,
     CursorParameter,
     Limit,
     Listing,
@@ -58,7 +59,7 @@ FUTURE_TOLERANCE = timedelta(minutes=2)
 PROGRESS = declared(404, 409)
 
 
-class AssignBody(BaseModel):
+class AssignBody(Body):
     """Which unit to send. `stacked`: on purpose, behind what it is already on."""
 
     model_config = examples({"unit_id": UNIT}, {"unit_id": UNIT, "stacked": True})
@@ -68,7 +69,7 @@ class AssignBody(BaseModel):
     recommended: bool = Field(default=False, description="The dispatcher took it from the recommendation.")
 
 
-class WithReason(BaseModel):
+class WithReason(Body):
     """Why not."""
 
     model_config = examples({"reason": "车辆故障"})
@@ -76,7 +77,7 @@ class WithReason(BaseModel):
     reason: Reason
 
 
-class Clearing(BaseModel):
+class Clearing(Body):
     """What came of it."""
 
     model_config = examples({"outcome": "双方自行协商，车辆已移离"}, {})
@@ -84,7 +85,7 @@ class Clearing(BaseModel):
     outcome: Annotated[str | None, Field(max_length=2_000)] = None
 
 
-class PositionBody(BaseModel):
+class PositionBody(Body):
     """Where a unit is, and when its device said so."""
 
     model_config = examples(
@@ -108,6 +109,10 @@ class Assignments:
         self._recent[assignment_id] = unit_id
         if len(self._recent) > RECENT_ASSIGNMENTS_MAX:
             self._recent.popitem(last=False)
+
+    def forget(self) -> None:
+        """Know nothing by heart, as a process that has just started."""
+        self._recent.clear()
 
     async def unit_of(self, services: Services, assignment_id: UUID) -> UUID:
         """The unit. Raises `Problem` not_found."""

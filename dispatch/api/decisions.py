@@ -9,13 +9,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from dispatch.api.access import covers
 from dispatch.api.conditions import Asked, CreationOf, DecisionOf, DispatchingOf, StepOf
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.shapes import CENTER, INCIDENT, MediaBody, Note, PlaceBody, Reason, Written, examples
+from dispatch.api.shapes import CENTER, INCIDENT, Body, MediaBody, Note, PlaceBody, Reason, Written, examples
 from dispatch.api.visibility import require_owner, visible_state
 from dispatch.api.writing import written
 from dispatch.handling.scribe import Loaded
@@ -43,7 +43,7 @@ DECISION = declared(404, 409, 412, 428)
 ADDITION = declared(404, 409)
 
 
-class NoteOnly(BaseModel):
+class NoteOnly(Body):
     """A decision that needs no words, and may have some."""
 
     model_config = examples({"note": "现场视频确认，两车追尾"}, {})
@@ -51,7 +51,7 @@ class NoteOnly(BaseModel):
     note: Note = None
 
 
-class Dismissal(BaseModel):
+class Dismissal(Body):
     """Why it needs no answer."""
 
     model_config = examples({"reason": "false_alarm", "note": "树影晃动"})
@@ -60,7 +60,7 @@ class Dismissal(BaseModel):
     note: Note = None
 
 
-class Classification(BaseModel):
+class Classification(Body):
     """What it is, how bad, how urgent (0 most, 10 least). The only way severity can fall."""
 
     model_config = examples({"category": "traffic.accident", "severity": 3, "priority": 2})
@@ -71,7 +71,7 @@ class Classification(BaseModel):
     note: Note = None
 
 
-class WithReason(BaseModel):
+class WithReason(Body):
     """A decision that others must be able to understand."""
 
     model_config = examples({"reason": "辖区不符，请锦江区处理"})
@@ -79,7 +79,7 @@ class WithReason(BaseModel):
     reason: Reason
 
 
-class TransferBody(BaseModel):
+class TransferBody(Body):
     """To whom, and why. The giver owns the incident until the other accepts."""
 
     model_config = examples({"to_center_id": CENTER, "reason": "事发地在贵辖区"})
@@ -88,7 +88,7 @@ class TransferBody(BaseModel):
     reason: Reason
 
 
-class Resolution(BaseModel):
+class Resolution(Body):
     """How it ended."""
 
     model_config = examples({"disposition": "handled", "note": "车辆已拖离，恢复通行"})
@@ -97,7 +97,7 @@ class Resolution(BaseModel):
     note: Note = None
 
 
-class MergeBody(BaseModel):
+class MergeBody(Body):
     """The incident that this one is the same as."""
 
     model_config = examples({"into_incident_id": INCIDENT, "note": "同一起事故，两个摄像机"})
@@ -106,7 +106,7 @@ class MergeBody(BaseModel):
     note: Note = None
 
 
-class NoteBody(BaseModel):
+class NoteBody(Body):
     """Something to write down."""
 
     model_config = examples({"text": "已电话通知值班领导"})
@@ -114,7 +114,7 @@ class NoteBody(BaseModel):
     text: Annotated[str, Field(min_length=1, max_length=4_000)]
 
 
-class EvidenceBody(BaseModel):
+class EvidenceBody(Body):
     """A clip, a picture or a document, referenced and, if possible, hashed."""
 
     model_config = examples(
@@ -138,7 +138,7 @@ async def _owned(asked: Asked, incident_id: UUID) -> Loaded[IncidentState]:
 
 
 async def _execute(
-    asked: Asked, response: Response, incident_id: UUID, command: IncidentCommand, body: BaseModel | None
+    asked: Asked, response: Response, incident_id: UUID, command: IncidentCommand, body: Body | None
 ) -> Written:
     meaning = body.model_dump(mode="json") if body is not None else None
     request = asked.request(str(incident_id), meaning, correlation_id=incident_id)

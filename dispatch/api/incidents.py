@@ -10,12 +10,13 @@ from fastapi import Header, Query, Request, Response
 from dispatch.api.access import Caller, CallerOf
 from dispatch.api.conditions import MinPosition
 from dispatch.api.cursors import next_link
+from dispatch.api.names import DirectoryNames
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import INCIDENT, LIMIT, CursorParameter, Limit, Listing, answers
 from dispatch.api.visibility import row_is_visible, visible_row
-from projections import cards, timeline
+from projections import cards, texts, timeline
 from projections.board import item
 from projections.cameras import item as camera_item
 from projections.queries import board, cameras, incidents, search
@@ -166,7 +167,11 @@ async def get_timeline(
     if len(rows) > limit:
         cursor = services.cursors.make("timeline", filters, [rows[limit - 1]["position"]])
         response.headers["Link"] = next_link(request, cursor)
-    told = [timeline.entry(row) for row in rows[:limit]]
+    names = DirectoryNames(services.directory)
+    told = [
+        {**timeline.entry(row), "text": texts.sentence(row["event"], row["values"], language, names)}
+        for row in rows[:limit]
+    ]
     return Listing(items=told, position=_first(reached))
 
 

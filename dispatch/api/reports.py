@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from dispatch.api.access import CallerOf, covers, require_center
 from dispatch.api.conditions import CreationOf, MinPosition
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.services import Services, ServicesOf
-from dispatch.api.shapes import CENTER, INCIDENT, MediaBody, PlaceBody, Reason, Written, answers, examples
+from dispatch.api.shapes import CENTER, INCIDENT, Body, MediaBody, PlaceBody, Reason, Written, answers, examples
 from dispatch.api.visibility import visible_state
 from dispatch.api.writing import INCIDENT_VIEWS, written
 from dispatch.handling.reports import ReportDraft
@@ -29,7 +29,7 @@ PersonalField = Literal["caller", "caller_phone", "persons"]
 Name = Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
-class ReportBody(BaseModel):
+class ReportBody(Body):
     """A report as told. It needs a point, an address or landmark, or a camera: somebody must be able to find it."""
 
     model_config = examples(
@@ -58,10 +58,10 @@ class ReportBody(BaseModel):
     place: PlaceBody | None = None
     camera_id: UUID | None = None
     center_id: UUID | None = Field(default=None, description="Who files it; the caller's own center if left out.")
-    media: Annotated[list[MediaBody], Field(max_length=20)] = []
+    media: Annotated[tuple[MediaBody, ...], Field(max_length=20)] = ()
     caller: Annotated[str | None, Field(min_length=1, max_length=2_000)] = None
     caller_phone: Annotated[str | None, Field(min_length=1, max_length=100)] = None
-    persons: Annotated[list[Name], Field(max_length=50)] = []
+    persons: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
     duplicate_of: UUID | None = Field(default=None, description="The live incident it is about; else it opens one.")
 
     @model_validator(mode="after")
@@ -72,7 +72,7 @@ class ReportBody(BaseModel):
         return self
 
 
-class ReadingBody(BaseModel):
+class ReadingBody(Body):
     """Which sealed fields, and what they are needed for. The purpose is recorded with your name."""
 
     model_config = examples({"fields": ["caller", "caller_phone"], "purpose": "回拨核实地点"})
@@ -117,7 +117,7 @@ def _draft(services: Services, body: ReportBody, center_id: UUID) -> ReportDraft
         media=tuple(media.reference() for media in body.media),
         caller=body.caller,
         caller_phone=body.caller_phone,
-        persons=tuple(body.persons),
+        persons=body.persons,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dispatch.api.cursors import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from domain.event import GeoPoint, MediaReference, OriginalPoint, Place
@@ -41,7 +41,19 @@ def answers(example: Any, description: str, *, status: int = 200) -> dict[int | 
     return {status: {"description": description, "content": {"application/json": {"example": example}}}}
 
 
-class PointBody(BaseModel):
+class Body(BaseModel):
+    """What callers send. A NUL can be kept by no database column, so it is refused where it comes in."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        if isinstance(value, str) and "\x00" in value:
+            msg = "text may not contain the NUL character"
+            raise ValueError(msg)
+        return value
+
+
+class PointBody(Body):
     """A GeoJSON point: longitude first."""
 
     model_config = examples({"type": "Point", "coordinates": [104.0657, 30.6595]})
@@ -50,7 +62,7 @@ class PointBody(BaseModel):
     coordinates: Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
-class PlaceBody(BaseModel):
+class PlaceBody(Body):
     """Where: a point, an address or landmark, or both. Coordinates are WGS 84 unless `crs` says gcj02."""
 
     model_config = examples(
@@ -95,7 +107,7 @@ def converted(point: PointBody, crs: CoordinateSystem) -> GeoPoint:
     return gcj02_to_wgs84(here) if crs is CoordinateSystem.GCJ02 else here
 
 
-class MediaBody(BaseModel):
+class MediaBody(Body):
     """Video and pictures stay where they are: where, which time range, and the hash if it is known."""
 
     model_config = examples(

@@ -1,0 +1,124 @@
+"""Boards and queues, live: a snapshot or a resumption, then every change, page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Header, Query, Response
+
+from dispatch.api.access import CallerOf, require_agency
+from dispatch.api.centers import center_of
+from dispatch.api.live import Key, LiveResponse
+from dispatch.api.problem import Problem, declared, not_found
+from dispatch.api.routing import protected
+from dispatch.api.services import Services, ServicesOf
+from dispatch.api.shapes import Category
+from projections.board import item
+from projections.queries import board as queries
+from projections.queries.board import BoardCursor, BoardFilter
+from projections.queries.progress import checkpoints
+
+router = protected("centers")
+
+SNAPSHOT_INCIDENTS_MAX = 5_000
+"""Open incidents of one board that a live stream begins with; the most urgent come first."""
+
+LastEventId = Annotated[
+    str | None,
+    Header(alias="Last-Event-ID", description="The position of the last page seen; browsers send it by themselves."),
+]
+After = Annotated[int | None, Query(ge=0, le=2**62, description="The same as Last-Event-ID, for clients without it.")]
+
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events `snapshot`, `upsert`, `removal`, `page` (its id is where to resume), `reset`, `resync`.",
+        "content": {"text/event-stream": {"example": 'event: page\nid: 18250\ndata: {"position": 18250}\n\n'}},
+    },
+    **declared(404),
+}
+
+
+@router.get(
+    "/centers/{center}/stream",
+    operation_id="centers_stream",
+    summary="The board of a center, live",
+    responses=STREAM_RESPONSES,
+    response_class=Response,
+)
+async def stream_center(
+    center: str,
+    services: ServicesOf,
+    caller: CallerOf,
+    last_event_id: LastEventId = None,
+    after: After = None,
+    category: Category = None,
+) -> Response:
+    """A snapshot, or what changed since the position given; then every change, page by page."""
+    entry = center_of(services, caller, center)
+    return _stream(services, ("center", entry.id), last_event_id, after, category)
+
+
+@router.get(
+    "/agencies/{agency}/stream",
+    operation_id="agencies_stream",
+    summary="The queue of an agency, live",
+    responses=STREAM_RESPONSES,
+    response_class=Response,
+)
+async def stream_agency(
+    agency: str,
+    services: ServicesOf,
+    caller: CallerOf,
+    last_event_id: LastEventId = None,
+    after: After = None,
+    category: Category = None,
+) -> Response:
+    """A snapshot, or what changed since the position given; then every change, page by page."""
+    require_agency(caller, agency)
+    if services.directory.agency(agency) is None:
+        raise not_found("This agency")
+    return _stream(services, ("agency", agency), last_event_id, after, category)
+
+
+def _stream(
+    services: Services, key: Key, last_event_id: str | None, after: int | None, category: Sequence[str] | None
+) -> LiveResponse:
+    position = after
+    if last_event_id is not None:
+        if not last_event_id.isdigit() or len(last_event_id) > 18:
+            raise Problem(
+                "invalid",
+                "Last-Event-ID must be the id of a page event of this stream. Leave it out for a snapshot.",
+                errors=[("header:last-event-id", "not a position")],
+            )
+        position = int(last_event_id)
+    subscriber = services.hub.subscribe(key, frozenset(category) if category else None)
+
+    async def snapshot(key: Key, categories: frozenset[str] | None) -> tuple[int, list[Mapping[str, Any]]]:
+        return await _snapshot(services, key, categories)
+
+    return LiveResponse(services.hub, subscriber, position, snapshot)
+
+
+async def _snapshot(
+    services: Services, key: Key, categories: frozenset[str] | None
+) -> tuple[int, list[Mapping[str, Any]]]:
+    shown: list[Mapping[str, Any]] = []
+    at: BoardCursor | None = None
+    only = BoardFilter(categories=sorted(categories or ()))
+    async with services.database.snapshot() as moment:
+        checkpoint = await moment.row(checkpoints(["board"]))
+        while len(shown) < SNAPSHOT_INCIDENTS_MAX:
+            limit = queries.LIMIT_MAX
+            if key[0] == "center":
+                statement = queries.for_center(UUID(str(key[1])), cursor=at, limit=limit, only=only)
+            else:
+                statement = queries.for_agency(str(key[1]), cursor=at, limit=limit)
+            rows = await moment.rows(statement)
+            shown += [item(row) for row in rows[:limit] if not categories or row["category"] in categories]
+            if len(rows) <= limit:
+                break
+            at = (rows[limit - 1]["priority"], rows[limit - 1]["opened_position"])
+    return (int(checkpoint["position"]) if checkpoint is not None else 0), shown

@@ -1,0 +1,258 @@
+"""Live boards, through a real server and a real socket: nothing is missed, nothing is shown to the wrong people."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from dispatch.api import live
+from dispatch.api.live import Hub, Subscriber, stream
+from dispatch.api.server import Server, listening, server_of
+from domain.vocabulary import Role
+from tests.api import town
+from tests.api.conftest import Edge
+from tests.api.test_problems import is_problem
+
+DEADLINE_S = 10.0
+
+
+class Events:
+    """A client of one stream."""
+
+    def __init__(self, lines: AsyncIterator[str]) -> None:
+        self._lines = lines
+        self.comments = 0
+        self.last_id: str | None = None
+
+    async def next(self) -> tuple[str, Any]:
+        """The next event: its name and its data."""
+        async with asyncio.timeout(DEADLINE_S):
+            name = data = ""
+            async for line in self._lines:
+                if line.startswith(":"):
+                    self.comments += 1
+                elif line.startswith("id: "):
+                    self.last_id = line[4:]
+                elif line.startswith("event: "):
+                    name = line[7:]
+                elif line.startswith("data: "):
+                    data = line[6:]
+                elif not line and name:
+                    return name, json.loads(data)
+        return "end", None
+
+    async def until(self, wanted: str) -> list[tuple[str, Any]]:
+        """Events up to and with the first of a name."""
+        found = []
+        while not found or found[-1][0] not in {wanted, "end"}:
+            found.append(await self.next())
+        assert found[-1][0] == wanted, found
+        return found
+
+
+@pytest.fixture
+async def server(edge: Edge) -> AsyncIterator[tuple[Server, str]]:
+    bound = listening("127.0.0.1", 0)
+    running = server_of(edge.app, edge.services.hub, host="127.0.0.1", port=0)
+    running.config.lifespan = "off"  # the fixture of the application runs it
+    running.capture_signals = no_signals  # type: ignore[method-assign]
+    task = asyncio.create_task(running.serve(sockets=[bound]))
+    yield running, f"http://127.0.0.1:{bound.getsockname()[1]}"
+    running.stop()
+    await asyncio.wait_for(task, DEADLINE_S)
+
+
+def no_signals():
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+@asynccontextmanager
+async def opened(base: str, path: str, headers: dict[str, str]) -> AsyncIterator[Events]:
+    async with (
+        httpx.AsyncClient(base_url=base, timeout=DEADLINE_S) as client,
+        client.stream("GET", path, headers=headers) as answer,
+    ):
+        assert answer.status_code == 200, await answer.aread()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        yield Events(answer.aiter_lines())
+
+
+async def test_a_stream_begins_with_a_snapshot_and_goes_on_page_by_page(edge: Edge, server: tuple[Server, str]) -> None:
+    before = await edge.report()
+    async with opened(server[1], "/v1/centers/east-station/stream", edge.as_operator("east-station.01")) as events:
+        (snapshot, first, page) = await events.until("page")
+        assert snapshot == ("snapshot", {"position": page[1]["position"], "incidents": 1})
+        assert (first[0], first[1]["incident_id"]) == ("upsert", before["incident_id"])
+        after = await edge.report()
+        told = await events.until("page")
+        assert [(name, data.get("incident_id")) for name, data in told[:-1]] == [("upsert", after["incident_id"])]
+        assert events.last_id == str(told[-1][1]["position"])
+        assert told[-1][1]["position"] >= after["position"]
+
+
+async def test_the_rows_of_a_stream_are_the_rows_of_the_board(edge: Edge, server: tuple[Server, str]) -> None:
+    headers = edge.as_operator("east-station.01")
+    async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
+        await events.until("page")
+        opened_now = await edge.report()
+        streamed = (await events.until("page"))[0][1]
+        board = await edge.client.get("/v1/centers/east-station/board", headers=headers)
+        assert board.json()["items"] == [streamed]
+        assert streamed["incident_id"] == opened_now["incident_id"]
+
+
+async def test_a_client_that_comes_back_misses_nothing(edge: Edge, server: tuple[Server, str]) -> None:
+    headers = edge.as_operator("east-station.01")
+    async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
+        await events.until("page")
+        last = events.last_id
+    missed = [(await edge.report())["incident_id"] for _ in range(3)]
+    for resume in ({"Last-Event-ID": str(last)}, {}):
+        path = "/v1/centers/east-station/stream" + ("" if resume else f"?after={last}")
+        async with opened(server[1], path, headers | resume) as events:
+            told = await events.until("page")
+            assert [data["incident_id"] for name, data in told if name == "upsert"] == missed
+            assert not [name for name, _ in told if name in {"snapshot", "reset"}]
+
+
+async def test_a_transfer_takes_the_row_from_the_giver(edge: Edge, server: tuple[Server, str]) -> None:
+    incident = await edge.report()
+    headers = edge.as_operator("east.01")
+    async with (
+        opened(server[1], "/v1/centers/east/stream", headers) as giver,
+        opened(server[1], "/v1/centers/west/stream", edge.as_operator("west.01")) as taker,
+    ):
+        await giver.until("page")
+        await taker.until("page")
+        offer = {"to_center_id": str(town.center("west")), "reason": "贵辖区"}
+        offered = await edge.decide(incident["incident_id"], "transfers", offer, by="east.01", version=1)
+        await edge.project()
+        assert (await taker.until("page"))[0][0] == "upsert"
+        await giver.until("page")
+        path = f"transfers/{offered.json()['transfer_id']}/accept"
+        assert (await edge.decide(incident["incident_id"], path, by="west.01", version=2)).status_code == 200
+        await edge.project()
+        assert (await giver.until("page"))[0] == ("removal", {"incident_id": incident["incident_id"]})
+        assert (await taker.until("page"))[0][0] == "upsert"
+
+
+async def test_a_stream_can_be_of_some_categories(edge: Edge, server: tuple[Server, str]) -> None:
+    headers = edge.as_operator("east-station.01")
+    path = "/v1/centers/east-station/stream?category=other.unclassified"
+    async with opened(server[1], path, headers) as events:
+        await events.until("page")
+        await edge.report()
+        wanted = await edge.report(category="other.unclassified")
+        told = await events.until("page")
+        assert [data["incident_id"] for name, data in told if name == "upsert"] == [wanted["incident_id"]]
+
+
+@pytest.mark.parametrize("after", [10**15, 0])
+async def test_a_position_that_cannot_be_resumed_is_a_reset_and_a_snapshot(
+    edge: Edge, server: tuple[Server, str], after: int
+) -> None:
+    await edge.report()
+    if after == 0:
+        administrator = await asyncpg.connect(edge.dsn)
+        await administrator.execute("UPDATE read.checkpoints SET changes_since = position")
+        await administrator.close()
+    path = f"/v1/centers/east-station/stream?after={after}"
+    async with opened(server[1], path, edge.as_operator("east-station.01")) as events:
+        told = await events.until("page")
+        assert [name for name, _ in told] == ["reset", "snapshot", "upsert", "page"]
+
+
+async def test_an_id_that_is_no_position_is_422(edge: Edge) -> None:
+    headers = edge.as_operator("east-station.01") | {"Last-Event-ID": "x"}
+    is_problem(await edge.client.get("/v1/centers/east-station/stream", headers=headers), 422, "invalid")
+
+
+async def test_a_silent_stream_pings_and_moves_its_id(
+    edge: Edge, server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PING_S", 0.05)
+    headers = edge.as_operator("west-station.01")
+    async with opened(server[1], "/v1/centers/west-station/stream", headers) as events:
+        await events.until("page")
+        before = int(str(events.last_id))
+        await edge.report()
+        await events.until("page")
+        assert int(str(events.last_id)) > before
+        assert events.comments >= 1
+
+
+def test_the_ping_keeps_the_promise() -> None:
+    assert live.PING_S <= 15
+
+
+async def test_the_number_of_streams_is_limited(edge: Edge, server: tuple[Server, str]) -> None:
+    edge.services.hub._clients_max = 1
+    headers = edge.as_operator("east-station.01")
+    async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
+        await events.until("page")
+        answer = await edge.client.get("/v1/centers/east-station/stream", headers=headers)
+        is_problem(answer, 503, "too_many_streams")
+        assert answer.headers["retry-after"]
+
+
+async def test_a_place_is_given_back_when_a_client_leaves(edge: Edge, server: tuple[Server, str]) -> None:
+    edge.services.hub._clients_max = 1
+    headers = edge.as_operator("east-station.01")
+    for _ in range(3):
+        async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
+            await events.until("page")
+        async with asyncio.timeout(DEADLINE_S):
+            while edge.services.hub._count:
+                # Leaving is noticed by the server when it next writes or reads the socket.
+                await edge.report()
+                await asyncio.sleep(0)
+
+
+async def test_a_client_that_is_too_slow_is_told_to_resync_and_let_go(edge: Edge) -> None:
+    hub: Hub = edge.services.hub
+    subscriber = hub.subscribe(("center", town.center("east-station")), None)
+
+    async def snapshot(*_: object) -> tuple[int, list[Any]]:
+        return 0, []
+
+    events = stream(hub, subscriber, None, snapshot)
+    assert await anext(events) == b"retry: 2000\n\n"
+    await anext(events)
+    for page in range(live.QUEUE_PAGES_MAX + 1):
+        subscriber.offer(page + 1, b"x")
+    assert subscriber.pages == []
+    told = [chunk async for chunk in events]
+    assert len(told) == 1
+    assert told[0].startswith(b"event: resync\n")
+    assert hub._count == 0
+
+
+def test_a_queue_is_bounded_by_bytes_too() -> None:
+    subscriber = Subscriber(("agency", "police"), None)
+    subscriber.offer(1, b"x" * live.QUEUE_BYTES_MAX)
+    assert not subscriber.overflowed
+    subscriber.offer(2, b"x")
+    assert subscriber.overflowed
+
+
+async def test_stopping_the_server_says_goodbye_to_streams(edge: Edge, server: tuple[Server, str]) -> None:
+    async with opened(server[1], "/v1/centers/east-station/stream", edge.as_operator("east-station.01")) as events:
+        await events.until("page")
+        server[0].stop()
+        assert (await events.until("bye"))[-1][0] == "bye"
+
+
+async def test_an_agencys_stream_is_the_agencys_only(edge: Edge, server: tuple[Server, str]) -> None:
+    headers = edge.as_role(Role.PARTNER, agency="police")
+    async with opened(server[1], "/v1/agencies/police/stream", headers) as events:
+        assert (await events.until("page"))[0][0] == "snapshot"
+    is_problem(await edge.client.get("/v1/agencies/fire/stream", headers=headers), 404, "not_found")
