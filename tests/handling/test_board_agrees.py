@@ -20,7 +20,6 @@ from tests.domain.test_incident_properties import steps, stories
 from tests.domain.test_unit_properties import shifts
 from tests.domain.test_unit_properties import steps as unit_steps
 
-
 COLUMNS = ("phase", "number", "category", "severity", "priority", "owner_center_id", "owner_path", "address")
 MORE_COLUMNS = ("claimed_by", "merged_into", "accept_by")
 
