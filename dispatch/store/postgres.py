@@ -16,8 +16,10 @@ from dispatch.store.wake import Wake
 
 READERS_MAX = 8
 CONNECT_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 10.0
+"""A frozen server answers nothing at all: after this the connection counts as broken."""
 APP_ROLE = "dispatch_app"
-TIMEOUTS = {"statement_timeout": "15s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
+TIMEOUTS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
 """Said again for each connection: a role taken with SET ROLE does not bring its own settings."""
 
 
@@ -39,13 +41,13 @@ class PostgresLog(Reader):
             **({} if app_role is None else {"role": app_role}),
         }
 
+        waiting = {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
+
         async def connect() -> asyncpg.Connection:
-            return await asyncpg.connect(dsn, server_settings=settings, timeout=CONNECT_TIMEOUT_S)
+            return await asyncpg.connect(dsn, server_settings=settings, **waiting)
 
         async with available():
-            pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=readers_max, server_settings=settings, timeout=CONNECT_TIMEOUT_S
-            )
+            pool = await asyncpg.create_pool(dsn, min_size=1, max_size=readers_max, server_settings=settings, **waiting)
         log = cls(pool, connect)
         try:
             async with available():
@@ -78,6 +80,11 @@ class PostgresLog(Reader):
     async def wait_beyond(self, position: int, *, timeout_s: float) -> int:
         """Return as soon as the log's last position exceeds `position`, else at the time-out; the last position."""
         return await self._wake.wait_beyond(position, timeout_s=timeout_s)
+
+    async def ensure_partitions(self) -> int:
+        """Make partitions ahead of the tip; how many were made. For a worker's timer: append makes its own at need."""
+        ((made,),) = await self._fetch("SELECT log.ensure_partitions()")
+        return int(made)
 
     async def _position(self) -> int:
         return (await self.tip()).position

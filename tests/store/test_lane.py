@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +14,7 @@ import asyncpg
 import pytest
 
 from dispatch.ports import AppendCommand, Appended, NewEvent, Repeated, StreamAppend, Verdict, VersionConflict
+from dispatch.store import postgres
 from dispatch.store.lane import Lane
 from dispatch.store.migrate import migrate
 from dispatch.store.postgres import PostgresLog
@@ -69,6 +72,22 @@ async def test_what_a_caller_that_gave_up_had_sent_can_be_found_by_its_key(pg_lo
         sent.cancel()
     assert isinstance(await pg_log.append(decision(on(UNIT, 0), key="sent")), Repeated)
     assert await positions(pg_log) == [1]
+
+
+# Quiet times
+
+
+async def test_a_log_that_was_quiet_for_longer_than_the_time_limit_takes_its_first_append(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(postgres.TIMEOUTS, "statement_timeout", "100ms")
+    log = await PostgresLog.open(dsn)
+    somebody_else = await asyncpg.connect(dsn)
+    await somebody_else.execute("SELECT pg_sleep(0.3)")
+    await somebody_else.close()
+    assert isinstance(await log.append(decision(on(UNIT, 0))), Appended)
+    assert isinstance(await log.append(decision(on(UNIT, 1, events=2))), Appended)
+    await log.close()
 
 
 # Too many
@@ -154,6 +173,9 @@ class LosesReplies:
                 return rows
 
         return Statement()
+
+    async def execute(self, query: str) -> None:
+        await self._real.execute(query)
 
     def is_closed(self) -> bool:
         return self._real.is_closed()
@@ -326,6 +348,28 @@ async def test_an_append_during_an_outage_is_unavailable_and_not_recorded(own_cl
     own_cluster.restart()
     assert isinstance(await log.append(decision(on(UNIT, 1), key="k")), Appended)
     assert await positions(log) == [1, 2]
+    await log.close()
+
+
+async def test_a_frozen_session_is_given_up_and_what_it_still_does_later_is_harmless(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "COMMAND_TIMEOUT_S", 0.3)
+    log = await PostgresLog.open(dsn)
+    await log.append(decision(on(UNIT, 0)))
+    administrator = await asyncpg.connect(dsn)
+    pids = [row["pid"] for row in await administrator.fetch(f"{LANE_SESSIONS} AND query LIKE '%log.append%'")]
+    assert len(pids) == 1
+    os.kill(pids[0], signal.SIGSTOP)
+    try:
+        verdict = await log.append(decision(on(UNIT, 1)))
+    finally:
+        os.kill(pids[0], signal.SIGCONT)
+    assert isinstance(verdict, Appended)
+    while await administrator.fetch("SELECT FROM pg_stat_activity WHERE pid = $1", pids[0]):
+        pass
+    assert [e.version for e in await log.read_stream(UNIT)] == [1, 2]
+    await administrator.close()
     await log.close()
 
 

@@ -36,6 +36,14 @@ async def test_two_whole_partitions_lie_beyond_the_tip(administrator: asyncpg.Co
     assert await administrator.fetchval(PARTITIONS) == 3
 
 
+async def test_the_app_makes_partitions_ahead_on_a_timer(
+    pg_log: PostgresLog, administrator: asyncpg.Connection
+) -> None:
+    assert await pg_log.ensure_partitions() == 0
+    await advance(administrator, SIZE)
+    assert await pg_log.ensure_partitions() == 1
+
+
 @pytest.mark.parametrize("events", [1, 5], ids=["the short path", "a batch"])
 async def test_an_append_beyond_the_last_partition_makes_its_own(
     pg_log: PostgresLog, administrator: asyncpg.Connection, events: int
