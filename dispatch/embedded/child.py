@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from dispatch.embedded import launch
 from domain.refusals import Unavailable
 
 LOG_BYTES_MAX = 16 * 1024 * 1024
-"""A child's log is set aside (one generation) at the next start once it is larger than this."""
+"""A child's log is set aside (one generation) once it is larger than this."""
 KILL_WAIT_S = 10.0
 """After SIGKILL the kernel owes us the exit; longer than this means a process stuck in the kernel."""
 
@@ -53,11 +54,24 @@ def unprivileged_identity(owned: Path | None = None) -> Identity | None:
 
 def open_log(path: Path) -> BinaryIO:
     """Open a child's log for appending, readable by its owner only."""
-    with contextlib.suppress(FileNotFoundError):
-        if path.stat().st_size > LOG_BYTES_MAX:
-            path.replace(path.with_suffix(path.suffix + ".1"))
+    set_aside_when_long(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     return os.fdopen(descriptor, "ab", buffering=0)
+
+
+def set_aside_when_long(path: Path) -> bool:
+    """Keep one earlier generation (`.1`) of a log that has grown too long; true if it was set aside.
+
+    The writer has the file open for appending, so it is copied and emptied, not renamed. What is written between the
+    two is lost; what must not be lost is an event, not a line.
+    """
+    if not path.exists() or path.stat().st_size <= LOG_BYTES_MAX:
+        return False
+    earlier = path.with_name(path.name + ".1")
+    shutil.copyfile(path, earlier)
+    earlier.chmod(0o600)
+    os.truncate(path, 0)
+    return True
 
 
 class Child:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from dispatch.embedded.child import Child
+from dispatch.embedded.child import Child, set_aside_when_long
 from domain.refusals import Unavailable
 
 PAUSE_S_MIN = 0.2
@@ -41,6 +41,10 @@ class Service(Protocol):
     @property
     def child(self) -> Child:
         """Its running process."""
+
+    @property
+    def log_path(self) -> Path | None:
+        """Where it writes; None when that is our own output."""
 
     async def start(self) -> object:
         """Start it and return when it can be used. Raises `Unavailable`."""
@@ -168,7 +172,15 @@ class Supervisor:
                 low = not low
                 level = logging.WARNING if low else logging.INFO
                 log.log(level, "disk is short" if low else "disk has space again", extra={"free_bytes": free_bytes})
+            self._keep_logs_short()
             await asyncio.sleep(DISK_EVERY_S)
+
+    def _keep_logs_short(self) -> None:
+        for name, service in self._services:
+            # On a full disk there is no room for the copy; the next round tries again.
+            with contextlib.suppress(OSError):
+                if service.log_path is not None and set_aside_when_long(service.log_path):
+                    log.info("log was set aside", extra={"service": name})
 
     def _free_bytes(self) -> int:
         return shutil.disk_usage(self._data_dir).free

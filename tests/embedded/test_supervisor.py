@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dispatch.embedded.child import LOG_BYTES_MAX, open_log, set_aside_when_long
 from dispatch.embedded.nats import EmbeddedNats
 from dispatch.embedded.supervisor import Program, Supervisor
 from tests.embedded.keeper import Keeper, leaves
@@ -98,3 +99,17 @@ async def test_children_leave_when_the_supervisor_is_killed(keepers: list[Keeper
     (pid,) = keepers[0].said
     keepers[0].kill()
     assert leaves(int(pid))
+
+
+def test_a_long_log_is_set_aside_while_its_writer_goes_on(folder: Path) -> None:
+    folder.mkdir()
+    path = folder / "serve.log"
+    with open_log(path) as writer:
+        writer.write(b"x" * (LOG_BYTES_MAX + 1))
+        assert set_aside_when_long(path)
+        writer.write(b"after\n")
+    assert path.read_text() == "after\n"
+    earlier = folder / "serve.log.1"
+    assert earlier.stat().st_size == LOG_BYTES_MAX + 1
+    assert earlier.stat().st_mode & 0o777 == 0o600
+    assert not set_aside_when_long(path)
