@@ -69,7 +69,7 @@ def _values(event: Event) -> dict[str, Any]:
 
 def told(row: Row, language: str, names: Names | None = None) -> dict[str, Any]:
     """A timeline row as JSON shows it, with its sentence."""
-    return entry(row) | {"sentence": sentence(row["event"], row["values"], language, names)}
+    return entry(row) | {"text": sentence(row["event"], row["values"], language, names)}
 
 
 def entry(row: Row) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _show(document: dict[str, Any]) -> None:
         card = document["card"]
         click.echo(f"{card['number']} {card['category']} {card['phase']} as of position {document['position']}")
         for entry in document["timeline"]:
-            click.echo(f"{entry['position']:>9} {entry['occurred_at']} {entry['actor']['id']}: {entry['sentence']}")
+            click.echo(f"{entry['position']:>9} {entry['occurred_at']} {entry['actor']['id']}: {entry['text']}")
     else:
         click.echo(
             f"{document['event']} at {document['position']}: {document['policy']}, rules {document['rule_version']}"

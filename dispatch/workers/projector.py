@@ -47,7 +47,16 @@ CHANGES_KEPT_S = 3_600
 LOCK_SPACE = 0x50524F4A
 """First half of the advisory locks' keys."""
 
-BROKEN = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError)
+BROKEN = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # ended by the server or an administrator
+    asyncpg.InsufficientResourcesError,  # disk or connections used up
+    asyncpg.TransactionRollbackError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # a lock was not to be had in time
+)
+"""What a new connection and some patience may mend."""
 
 _log = logging.getLogger(__name__)
 _position = gauge("projection_position", "Last position in the rows.", ("projection",))
@@ -209,6 +218,11 @@ class Projector:
         parking = {row["entity"]: row["follows"] for row in waiting}
         store = RowStore(projection.table)
         self._owned[name] = Owned(projection, store, stored.position, stored.changes_since, parking)
+        self._tell_waiters()
+
+    def _tell_waiters(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def _start_building(self, projection: Projection) -> None:
         running = self._building.get(projection.name)
@@ -246,8 +260,7 @@ class Projector:
             self._report(due, page, parked)
         if page.newer is not None:
             await self._pause([owned for owned in due if page.newer_topic in owned.projection.topics], page.newer)
-        self._moved.set()
-        self._moved = asyncio.Event()
+        self._tell_waiters()
         return is_full or page.position < tip
 
     def _report(self, due: Sequence[Owned], page: fold.Page, parked: Sequence[fold.Parked]) -> None:

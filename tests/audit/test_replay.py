@@ -94,7 +94,7 @@ async def test_an_incident_reads_the_facts_of_its_units_about_it_only(city: City
     then = await replay.incident_as_of(city.log, ONE, await replay.as_of(city.log), language="en")
     assert then is not None
     assert [entry["event"] for entry in then.timeline] == ["incident.opened", "assignment.made", "incident.note_added"]
-    assert then.timeline[1]["sentence"] == "川A-17 (traffic_police) assigned"
+    assert then.timeline[1]["text"] == "川A-17 (traffic_police) assigned"
 
 
 async def test_there_was_no_incident_before_it_was_opened(city: City) -> None:
