@@ -7,34 +7,28 @@ second owner finds it moved and begins anew.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import asyncpg
 
 from dispatch.handling.scribe import as_fact
 from dispatch.partners import tree as trees
-from dispatch.partners.cloudevents import headers_of
-from dispatch.partners.contracts import MESSAGE_BYTES_MAX, subject_token
-from dispatch.partners.sharing import STORED, TOPICS, Notice, SharedIncident, after, incident_of, notices
-from dispatch.partners.subjects import feed_subject
+from dispatch.partners.composer import Composer, Entry, as_json
+from dispatch.partners.sharing import STORED, TOPICS, SharedIncident, incident_of
 from dispatch.partners.tree import Tree
 from dispatch.ports import EventLog, RecordedEvent
 from dispatch.telemetry import counter, gauge
+from domain.center.events import AgencyRegistered
 from domain.codec import NewerSchema, Undecodable
 from domain.event import Event, Fact
-from domain.ownership import Ownership
 from domain.refusals import Conflict
-from domain.vocabulary import ActorKind
 
 NAME = "partner_feed"
 PAGE_EVENTS = 500
 TREE_PAGE_EVENTS = 5_000
-HEADER_BYTES_RESERVED = 2_048
-"""Room for what the relay adds to a message: batch headers, sequence, epoch."""
 
 READ_CHECKPOINT = "SELECT position FROM feed.checkpoints WHERE name = $1"
 LOCK_CHECKPOINT = READ_CHECKPOINT + " FOR UPDATE"
@@ -60,21 +54,6 @@ _log = logging.getLogger(__name__)
 _LAG = gauge("dispatch_partner_feed_lag_events", "Events of the log the partner feeds have not read yet.")
 _WRITTEN = counter("dispatch_partner_feed_messages_total", "Messages numbered for a partner.", ("agency",))
 _PARKED = counter("dispatch_partner_feed_parked_total", "Facts no feed could read, and later ones of their stream.")
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One numbered message as it will be sent. `headers` are the CloudEvents headers."""
-
-    agency: str
-    sequence: int
-    position: int
-    message_id: UUID
-    type: str
-    subject: str
-    headers: dict[str, str]
-    body: bytes
-    from_partner: bool
 
 
 @dataclass
@@ -168,7 +147,10 @@ class Feed:
             about = {incident_of(fact) for fact in facts if fact.event.name in TOPICS}
             stored = await connection.fetch(READ_INCIDENTS, list(about))
             page.incidents = {row["incident_id"]: STORED.validate_json(row["state"]) for row in stored}
-            await self._fold(connection, facts, page)
+            await self._know_numbers(connection, facts)
+            composer = Composer(self._city, self.tree, self._last)
+            for fact in facts:
+                page.entries += composer.take(fact, page.incidents)
             await self._store(connection, page)
             await connection.execute(MOVE_CHECKPOINT, NAME, end)
         self.position = end
@@ -194,57 +176,11 @@ class Feed:
                 page.parked.append((row.position, row.stream_id, str(error)[:2_000]))
         return facts, page, None
 
-    async def _fold(self, connection: asyncpg.Connection, facts: Sequence[Fact[Event]], page: _Page) -> None:
-        for fact in facts:
-            self.tree.take(fact.event)
-            if fact.event.name not in TOPICS:
-                continue
-            incident_id = incident_of(fact)
-            before = page.incidents.get(incident_id, SharedIncident())
-            shared, heard = notices(before, after(before, fact), fact, self.tree)
-            page.incidents[incident_id] = shared
-            for notice in heard:
-                number = await self._next(connection, notice.agency)
-                page.entries.append(self._entry(notice, number, fact, shared))
-
-    async def _next(self, connection: asyncpg.Connection, agency: str) -> int:
-        """The agency's next number; contiguous, since whoever counts holds the checkpoint's lock."""
-        if agency not in self._last:
+    async def _know_numbers(self, connection: asyncpg.Connection, facts: Sequence[Fact[Event]]) -> None:
+        """The last number of every agency that may hear of this page; nobody else counts, we hold the checkpoint."""
+        registered = {fact.event.code for fact in facts if isinstance(fact.event, AgencyRegistered)}
+        for agency in (self.tree.fields.keys() | registered) - self._last.keys():
             self._last[agency] = await connection.fetchval(LAST_SEQUENCE, agency)
-        self._last[agency] += 1
-        return self._last[agency]
-
-    def _entry(self, notice: Notice, sequence: int, fact: Fact[Event], shared: SharedIncident) -> Entry:
-        incident_id, kind = incident_of(fact), notice.contract.type
-        message_id = uuid5(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
-        actor = fact.envelope.actor
-        own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
-        causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id
-        headers = headers_of(
-            {
-                "specversion": "1.0",
-                "id": str(message_id),
-                "type": kind,
-                "source": f"/city/{self._city}/dispatch",
-                "subject": f"incident/{incident_id}",
-                "time": fact.envelope.occurred_at.isoformat(),
-                "recordedtime": fact.recorded_at.isoformat(),
-                "datacontenttype": "application/json",
-                "sequence": str(sequence),
-                "correlationid": str(incident_id),
-                "causationid": str(causation),
-            }
-        )
-        subject = self._subject(notice, shared.state.owner)
-        body = _json(notice.body)
-        if len(body) + len(_json(headers)) + len(subject) + HEADER_BYTES_RESERVED > MESSAGE_BYTES_MAX:
-            body = _by_reference(notice.body, incident_id, fact.position)
-        return Entry(notice.agency, sequence, fact.position, message_id, kind, subject, headers, body, from_partner=own)
-
-    def _subject(self, notice: Notice, owner: Ownership | None) -> str:
-        center, station = self.tree.places(owner) if owner else (None, None)
-        message = subject_token(notice.contract.type)
-        return feed_subject(self._city, notice.agency, center=center, station=station, message=message)
 
     async def _store(self, connection: asyncpg.Connection, page: _Page) -> None:
         if page.incidents:
@@ -254,7 +190,7 @@ class Feed:
             await connection.execute(WRITE_PARKED, *map(list, zip(*page.parked, strict=True)))
         if page.entries:
             rows = [
-                (e.agency, e.sequence, e.position, e.message_id, e.type, e.subject, _json(e.headers).decode(), e.body,
+                (e.agency, e.sequence, e.position, e.message_id, e.type, e.subject, as_json(e.headers).decode(), e.body,
                  e.from_partner)
                 for e in page.entries
             ]  # fmt: skip
@@ -265,12 +201,3 @@ def _last_before(newer: RecordedEvent, position: int) -> int:
     if newer.position - 1 == position:
         raise NewerSchema(f"the fact at {newer.position} was written by a newer release: upgrade this one")
     return newer.position - 1
-
-
-def _by_reference(body: Mapping[str, object], incident_id: UUID, position: int) -> bytes:
-    address = {key: body[key] for key in ("incident_id", "assignment_id") if key in body}
-    return _json({**address, "reference": f"/v1/incidents/{incident_id}?position={position}"})
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

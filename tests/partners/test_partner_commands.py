@@ -23,6 +23,7 @@ from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.partners.client import Answer, PartnerClient, Received
 from dispatch.partners.commands import PartnerDesk
+from dispatch.partners.proof import feed_differences, stream_differences
 from dispatch.partners.verbs import VERBS, ProblemReply, Recorded
 from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.store.positions import PostgresUnitPositions
@@ -369,7 +370,24 @@ async def test_killed_emptied_and_frozen_nats_is_survived_while_facts_go_on(hous
         messages = await house.until_read(3)
         answer = await house.until_answered("accept", "late", {"incident_id": incident_id})
         assert answer.recorded
+        await house.until_read(4)
+        assert await stream_differences(house.pool, await house.partner(), "police") == []
     assert [each.sequence for each in messages] == [1, 2, 3]
+    assert await feed_differences(house.story.log, house.pool, CITY) == []
+
+
+async def test_of_two_workers_one_works_and_the_other_takes_over(house: House) -> None:
+    incident_id = await house.story.incident("1")
+    async with house.served():
+        async with house.served():
+            await house.story.routed(incident_id, police=RESPONSIBLE)
+            await house.until_read(1)
+        await house.story.tell(incident_id, IncidentAccepted(center_id=STATION))
+        await house.until_read(2)
+        answer = await house.until_answered("accept", "after", {"incident_id": incident_id})
+        assert answer.recorded
+        await house.until_read(3)
+        assert await stream_differences(house.pool, await house.partner(), "police") == []
 
 
 async def test_a_backend_killed_in_the_middle_loses_and_repeats_nothing(house: House) -> None:

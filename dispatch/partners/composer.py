@@ -1,0 +1,98 @@
+"""From facts to numbered messages: pure, shared by the live feed and by the proof that it is what the log says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from dispatch.partners.cloudevents import headers_of
+from dispatch.partners.contracts import MESSAGE_BYTES_MAX, subject_token
+from dispatch.partners.sharing import TOPICS, Notice, SharedIncident, after, incident_of, notices
+from dispatch.partners.subjects import feed_subject
+from dispatch.partners.tree import Tree
+from domain.event import Event, Fact
+from domain.ownership import Ownership
+from domain.vocabulary import ActorKind
+
+HEADER_BYTES_RESERVED = 2_048
+"""Room for what the relay adds to a message: batch headers, sequence, epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One numbered message as it will be sent. `headers` are the CloudEvents headers."""
+
+    agency: str
+    sequence: int
+    position: int
+    message_id: UUID
+    type: str
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+    from_partner: bool
+
+
+class Composer:
+    """Folds facts in the order of the log. Numbers go on from `last`, which holds every agency with a feed."""
+
+    def __init__(self, city: str, tree: Tree, last: MutableMapping[str, int]) -> None:
+        self._city = city
+        self._tree = tree
+        self._last = last
+
+    def take(self, fact: Fact[Event], incidents: MutableMapping[UUID, SharedIncident]) -> list[Entry]:
+        """Fold one fact into the tree and `incidents`; the messages that follow from it."""
+        self._tree.take(fact.event)
+        if fact.event.name not in TOPICS:
+            return []
+        incident_id = incident_of(fact)
+        before = incidents.get(incident_id, SharedIncident())
+        shared, heard = notices(before, after(before, fact), fact, self._tree)
+        incidents[incident_id] = shared
+        return [self._entry(notice, fact, shared) for notice in heard]
+
+    def _entry(self, notice: Notice, fact: Fact[Event], shared: SharedIncident) -> Entry:
+        sequence = self._last[notice.agency] = self._last[notice.agency] + 1
+        incident_id, kind = incident_of(fact), notice.contract.type
+        message_id = uuid5(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
+        actor = fact.envelope.actor
+        own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
+        causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id
+        headers = headers_of(
+            {
+                "specversion": "1.0",
+                "id": str(message_id),
+                "type": kind,
+                "source": f"/city/{self._city}/dispatch",
+                "subject": f"incident/{incident_id}",
+                "time": fact.envelope.occurred_at.isoformat(),
+                "recordedtime": fact.recorded_at.isoformat(),
+                "datacontenttype": "application/json",
+                "sequence": str(sequence),
+                "correlationid": str(incident_id),
+                "causationid": str(causation),
+            }
+        )
+        subject = self._subject(notice, shared.state.owner)
+        body = as_json(notice.body)
+        if len(body) + len(as_json(headers)) + len(subject) + HEADER_BYTES_RESERVED > MESSAGE_BYTES_MAX:
+            body = _by_reference(notice.body, incident_id, fact.position)
+        return Entry(notice.agency, sequence, fact.position, message_id, kind, subject, headers, body, from_partner=own)
+
+    def _subject(self, notice: Notice, owner: Ownership | None) -> str:
+        center, station = self._tree.places(owner) if owner else (None, None)
+        message = subject_token(notice.contract.type)
+        return feed_subject(self._city, notice.agency, center=center, station=station, message=message)
+
+
+def _by_reference(body: Mapping[str, object], incident_id: UUID, position: int) -> bytes:
+    address = {key: body[key] for key in ("incident_id", "assignment_id") if key in body}
+    return as_json({**address, "reference": f"/v1/incidents/{incident_id}?position={position}"})
+
+
+def as_json(value: object) -> bytes:
+    """Compact UTF-8 JSON, as sent."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
