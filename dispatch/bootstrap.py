@@ -273,8 +273,9 @@ def relay_check(base: Foundation) -> Check:
         if base.settings.nats_url is None:
             return Health(True, "no NATS is configured: feeds are written and wait")
         rows = await EdgeStatements(base.pool).rows(
-            "SELECT r.agency, r.trouble, r.checked_at, coalesce(e.last, 0) - r.sequence AS lag FROM feed.relays r"
-            " LEFT JOIN (SELECT agency, max(sequence) AS last FROM feed.entries GROUP BY agency) e USING (agency)"
+            "SELECT r.agency, r.trouble, r.checked_at, coalesce(e.last, 0) - r.sequence AS lag FROM feed.relays r,"
+            # One step in an index for each agency; grouping would read every message there ever was.
+            " LATERAL (SELECT max(sequence) AS last FROM feed.entries e WHERE e.agency = r.agency) e"
         )
         if not rows:
             return Health(False, "the relay has not reported yet; start `dispatch work`")
