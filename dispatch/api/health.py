@@ -14,7 +14,7 @@ from importlib.resources import files
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from dispatch.api.problem import not_found
+from dispatch.api.problem import MEDIA_TYPE, document, not_found
 from dispatch.api.problem_types import PROBLEM_TYPES, index
 from dispatch.api.services import Health, Services, ServicesOf
 from dispatch.telemetry import METRICS_CONTENT_TYPE, render_metrics
@@ -125,15 +125,9 @@ async def readyz(services: ServicesOf) -> Response:
     if ready:
         return JSONResponse(body)
     lacking = ", ".join(name for name, health in found.items() if not health.ok)
-    problem = {
-        "type": PROBLEM_TYPES["unavailable"].uri,
-        "title": "Not ready",
-        "status": 503,
-        "code": "unavailable",
-        "detail": f"Not ready: {lacking}. See `checks` for the reason of each.",
-        **body,
-    }
-    return JSONResponse(problem, status_code=503, headers={"Retry-After": "2"}, media_type="application/problem+json")
+    detail = f"Not ready: {lacking}. See `checks` for the reason of each; each names what would help."
+    problem = document(PROBLEM_TYPES["unavailable"], detail, members=body)
+    return JSONResponse(problem, status_code=503, headers={"Retry-After": "2"}, media_type=MEDIA_TYPE)
 
 
 @router.get("/metrics", operation_id="metrics", summary="Numbers for Prometheus", response_class=PlainTextResponse)

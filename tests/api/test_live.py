@@ -214,7 +214,6 @@ async def test_a_place_is_given_back_when_a_client_leaves(edge: Edge, server: tu
             while edge.services.hub._count:
                 # Leaving is noticed by the server when it next writes or reads the socket.
                 await edge.report()
-                await asyncio.sleep(0)
 
 
 async def test_a_client_that_is_too_slow_is_told_to_resync_and_let_go(edge: Edge) -> None:
