@@ -7,14 +7,14 @@ an assignment to a closed incident; it shows on the card, and is cancelled like 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from dispatch.directory import Directory
-from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
+from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, as_fact, check_version
 from dispatch.ports import UnitPosition, UnitPositions
 from domain.assignment.commands import AssignUnit, ProgressCommand, UnitCommand
 from domain.assignment.decider import INITIAL, UnitState, decide, evolve
@@ -24,6 +24,13 @@ from domain.incident import decider as incident
 from domain.incident.admission import dispatch_refusal
 from domain.refusals import Refusal, Refused
 from domain.rulebook.content import Rulebook
+
+UNITS_REMEMBERED_MAX = 5_000
+"""Units kept in memory, so that a unit's years are read once a process: 20,000 facts take a second to fold.
+
+Only what was recorded is remembered, and the log never takes anything back; after a restore processes start anew.
+"""
+PAGE_EVENTS = 5_000
 
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
 
@@ -38,6 +45,7 @@ class AssignmentDesk:
         self._scribe = scribe
         self._directory = directory
         self._positions = positions
+        self._remembered: dict[UUID, Loaded[UnitState]] = {}
 
     async def state(self, unit_id: UUID) -> Loaded[UnitState]:
         """The unit as decided so far. Refused `unit.unknown`."""
@@ -57,52 +65,77 @@ class AssignmentDesk:
         rulebook = self._directory.rulebook()
         position = (await self._positions.get([unit_id])).get(unit_id)
 
-        async def attempt() -> Attempt:
-            unit = await self._load(unit_id)
-            check_version(unit, request)
+        async def decided(unit: Loaded[UnitState]) -> Attempt:
             target = (await self._scribe.load(incident_id, incident.INITIAL, incident.evolve)).state
             refusal = dispatch_refusal(target)
             if refusal is not None:
                 return refusal
             command = _assignment(unit, incident_id, target, rulebook, position, request)
-            decided = decide(command.model_copy(update={"stacked": stacked, "recommended": recommended}), unit.state)
-            if isinstance(decided, Refusal):
-                return decided
-            change = replace(_change(unit, decided, incident_id), rule_version=rulebook.version)
+            events = decide(command.model_copy(update={"stacked": stacked, "recommended": recommended}), unit.state)
+            if isinstance(events, Refusal):
+                return events
+            change = replace(_change(unit, events, incident_id), rule_version=rulebook.version)
             return [change], _answer(unit_id, command.assignment_id, incident_id)
 
-        return await self._scribe.decide(attempt, request)
+        return await self._decide(unit_id, decided, request)
 
     async def progress(self, unit_id: UUID, command: ProgressCommand, request: Request) -> Outcome:
         """A step of one assignment, said by the crew, by its agency or by a dispatcher. A repeat changes nothing."""
 
-        async def attempt() -> Attempt:
-            unit = await self._load(unit_id)
-            check_version(unit, request)
-            decided = decide(command, unit.state)
-            if isinstance(decided, Refusal):
-                return decided
+        async def decided(unit: Loaded[UnitState]) -> Attempt:
+            events = decide(command, unit.state)
+            if isinstance(events, Refusal):
+                return events
             incident_id = unit.state.assignments[command.assignment_id].incident_id
             answer = _answer(unit_id, command.assignment_id, incident_id)
-            return [_change(unit, decided, incident_id)], answer
+            return [_change(unit, events, incident_id)], answer
 
-        return await self._scribe.decide(attempt, request)
+        return await self._decide(unit_id, decided, request)
 
     async def execute(self, unit_id: UUID, command: UnitCommand, request: Request) -> Outcome:
         """Any command about the unit itself: registration and duty (and, for loaders, ready-made assignments)."""
 
+        async def decided(unit: Loaded[UnitState]) -> Attempt:
+            events = decide(command, unit.state)
+            if isinstance(events, Refusal):
+                return events
+            return [_change(unit, events, None)], {"unit_id": str(unit_id)}
+
+        return await self._decide(unit_id, decided, request)
+
+    async def _decide(
+        self, unit_id: UUID, decided: Callable[[Loaded[UnitState]], Awaitable[Attempt]], request: Request
+    ) -> Outcome:
+        is_first = True
+
         async def attempt() -> Attempt:
+            nonlocal is_first
+            if not is_first:
+                # Somebody was first, or what we remember is not what the log says: read it all.
+                self._remembered.pop(unit_id, None)
+            is_first = False
             unit = await self._load(unit_id)
             check_version(unit, request)
-            decided = decide(command, unit.state)
-            if isinstance(decided, Refusal):
-                return decided
-            return [_change(unit, decided, None)], {"unit_id": str(unit_id)}
+            return await decided(unit)
 
         return await self._scribe.decide(attempt, request)
 
     async def _load(self, unit_id: UUID) -> Loaded[UnitState]:
-        return await self._scribe.load(unit_id, INITIAL, evolve)
+        """The unit as the log says now: what we remember, and what was recorded since."""
+        unit = self._remembered.get(unit_id) or Loaded(unit_id, 0, INITIAL)
+        while True:
+            rows = await self._scribe.log.read_stream(unit_id, after_version=unit.version, limit=PAGE_EVENTS)
+            state = unit.state
+            for row in rows:
+                state = evolve(state, as_fact(row).event)
+            unit = Loaded(unit_id, rows[-1].version if rows else unit.version, state)
+            if len(rows) < PAGE_EVENTS:
+                break
+        other = self._remembered.pop(unit_id, unit)
+        self._remembered[unit_id] = max(unit, other, key=lambda known: known.version)
+        if len(self._remembered) > UNITS_REMEMBERED_MAX:
+            self._remembered.pop(next(iter(self._remembered)))
+        return unit
 
 
 def _assignment(

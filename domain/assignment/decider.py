@@ -149,7 +149,7 @@ def _not_assignable(command: AssignUnit, state: UnitState) -> Refusal | None:
 def _progress(command: ProgressCommand, state: UnitState) -> Decision:
     found = state.assignments.get(command.assignment_id)
     if found is None:
-        detail = f"Unit {state.call_sign} has no such assignment. Check the assignment's id."
+        detail = f"Unit {state.call_sign} has no such assignment, or it ended long ago. Check the id."
         return Refusal("assignment.unknown", detail, {"assignment_id": str(command.assignment_id)})
     step, fact = _fact(command, found)
     if step in found.said:

@@ -26,6 +26,9 @@ ENDED = frozenset({AssignmentPhase.CLEARED, AssignmentPhase.DECLINED, Assignment
 MOVING = frozenset({AssignmentPhase.EN_ROUTE, AssignmentPhase.ON_SCENE})
 """The unit is on its way there or there: at most one assignment at a time."""
 
+ENDED_KEPT_MAX = 100
+"""Ended assignments a unit remembers, to tell a late repeat from a mistake. A unit has ten a day, for years."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
@@ -97,5 +100,8 @@ def _step(state: UnitState, assignment_id: UUID, phase: AssignmentPhase) -> Unit
     found = state.assignments.get(assignment_id)
     if found is None:
         return state
-    moved = replace(found, phase=phase, said=found.said | {phase})
-    return replace(state, assignments={**state.assignments, assignment_id: moved})
+    assignments = {**state.assignments, assignment_id: replace(found, phase=phase, said=found.said | {phase})}
+    ended = [key for key, assignment in assignments.items() if not assignment.is_open]
+    for forgotten in ended[: max(0, len(ended) - ENDED_KEPT_MAX)]:
+        del assignments[forgotten]
+    return replace(state, assignments=assignments)

@@ -12,6 +12,7 @@ from domain.assignment import commands as ask
 from domain.assignment import decider
 from domain.assignment import events as fact
 from domain.assignment.decider import INITIAL, decide, evolve
+from domain.assignment.state import ENDED_KEPT_MAX
 from domain.event import Event, GeoPoint
 from domain.ownership import Ownership
 from domain.refusals import Refusal
@@ -246,3 +247,21 @@ def test_the_decider_does_what_its_table_says():
                     assert refused is not repeated, (row[0], history)
                 case _:
                     raise AssertionError(mark)
+
+
+def test_what_ended_long_ago_is_forgotten_and_what_ended_lately_is_not():
+    history = [*READY]
+    for number in range(ENDED_KEPT_MAX + 5):
+        key = UUID(int=1_000 + number)
+        history += [
+            MADE.model_copy(update={"assignment_id": key}),
+            CLEARED.model_copy(update={"assignment_id": key}),
+        ]
+    history.append(MADE)
+    state = unit.state(history)
+    assert len(state.assignments) == ENDED_KEPT_MAX + 1
+    assert state.open_assignments[0].assignment_id == FIRST
+    late = ask.ClearAssignment(assignment_id=UUID(int=1_000 + ENDED_KEPT_MAX + 4))
+    unit.given(*history).when(late).then_nothing()
+    forgotten = ask.ClearAssignment(assignment_id=UUID(int=1_000))
+    unit.given(*history).when(forgotten).then_refused("assignment.unknown")

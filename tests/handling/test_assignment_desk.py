@@ -202,3 +202,35 @@ async def test_the_twin_of_a_request_that_came_twice_at_once_gets_its_answer():
         assert sorted(outcome.repeated for outcome in outcomes) == [False, True, True]
         clear = ask.ClearAssignment(assignment_id=UUID(outcomes[0].answer["assignment_id"]))
         await quiet.assignments.progress(UNIT, clear, quiet.request())
+
+
+async def test_a_desk_that_remembers_a_unit_sees_what_another_desk_recorded_since(world: World):
+    other = World(world.log, world.watch, asked=1_000)
+    await other.directory.catch_up()
+    first, second = await world.open(), await world.open()
+    assert not (await world.assignments.state(UNIT)).state.open_assignments
+    made = await other.assignments.assign(UNIT, first, other.request())
+    assert (await refused(world.assignments.assign(UNIT, second, world.request()))).code == "unit.already_assigned"
+    clear = ask.ClearAssignment(assignment_id=UUID(made.answer["assignment_id"]))
+    await world.assignments.progress(UNIT, clear, world.request())
+    assert (await other.assignments.assign(UNIT, second, other.request())).changed
+
+
+async def test_a_unit_of_many_shifts_is_folded_once_and_then_only_what_is_new(world: World):
+    incident_id = await world.open()
+    for _ in range(3):
+        made = await world.assignments.assign(UNIT, incident_id, world.request())
+        clear = ask.ClearAssignment(assignment_id=UUID(made.answer["assignment_id"]))
+        await world.assignments.progress(UNIT, clear, world.request())
+    reads: list[int] = []
+    read_stream = world.log.read_stream
+
+    async def counted(stream_id, **limits):
+        rows = await read_stream(stream_id, **limits)
+        reads.append(len(rows))
+        return rows
+
+    world.log.read_stream = counted  # type: ignore[method-assign]
+    await world.assignments.state(UNIT)
+    await world.assignments.state(UNIT)
+    assert reads == [2, 0], "the last clearing, with the acknowledgement it implied, then nothing"
