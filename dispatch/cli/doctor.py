@@ -154,7 +154,7 @@ async def _postgres(settings: Settings) -> Finding:
         )
     connection = await asyncpg.connect(settings.database_url, timeout=CHECK_TIMEOUT_S)
     try:
-        version = connection.get_server_version()
+        version = str(await connection.fetchval("SHOW server_version"))
         durable = {
             name: await connection.fetchval(f"SHOW {name}")
             for name in ("fsync", "full_page_writes", "synchronous_commit")
@@ -169,10 +169,8 @@ async def _postgres(settings: Settings) -> Finding:
             found=f"{', '.join(off)} off",
             next_step="turn it on: a power cut would lose alerts",
         )
-    new_enough = version.major >= POSTGRES_VERSION_MIN
-    return Finding(
-        "postgresql", new_enough, f"{version.major}.{version.minor}", "" if new_enough else "upgrade to PostgreSQL 18"
-    )
+    new_enough = int(version.split(".")[0]) >= POSTGRES_VERSION_MIN
+    return Finding("postgresql", new_enough, version, "" if new_enough else "upgrade to PostgreSQL 18")
 
 
 async def _schema(settings: Settings) -> Finding:
@@ -209,7 +207,15 @@ async def _ready(settings: Settings) -> Finding:
         address = f"http://{settings.host}:{settings.port}"
     async with httpx.AsyncClient(timeout=CHECK_TIMEOUT_S, trust_env=False) as client:
         answer = await client.get(f"{address}/readyz")
-    return Finding("ready", answer.is_success, answer.text[:500], "" if answer.is_success else NEXT_STEPS["ready"])
+    return Finding("ready", answer.is_success, _reasons(answer), "" if answer.is_success else NEXT_STEPS["ready"])
+
+
+def _reasons(answer: httpx.Response) -> str:
+    """What each check of /readyz said; the answer as it is when it comes from something else."""
+    try:
+        return "; ".join(f"{name}: {check['reason']}" for name, check in answer.json()["checks"].items())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"HTTP {answer.status_code} {answer.text[:200]}"
 
 
 def _show(findings: list[Finding]) -> None:
