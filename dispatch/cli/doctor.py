@@ -155,6 +155,7 @@ async def _postgres(settings: Settings) -> Finding:
     connection = await asyncpg.connect(settings.database_url, timeout=CHECK_TIMEOUT_S)
     try:
         version = str(await connection.fetchval("SHOW server_version"))
+        major = int(await connection.fetchval("SHOW server_version_num")) // 10_000
         durable = {
             name: await connection.fetchval(f"SHOW {name}")
             for name in ("fsync", "full_page_writes", "synchronous_commit")
@@ -169,7 +170,7 @@ async def _postgres(settings: Settings) -> Finding:
             found=f"{', '.join(off)} off",
             next_step="turn it on: a power cut would lose alerts",
         )
-    new_enough = int(version.split(".")[0]) >= POSTGRES_VERSION_MIN
+    new_enough = major >= POSTGRES_VERSION_MIN
     return Finding("postgresql", new_enough, version, "" if new_enough else "upgrade to PostgreSQL 18")
 
 
