@@ -39,7 +39,8 @@ async def refused(awaitable) -> Refused:
 async def test_an_assignment_copies_what_was_believed_and_when_it_must_be_acknowledged(world: World):
     incident_id = await world.open()
     reported_at = world.watch.now() - timedelta(seconds=20)
-    world.positions.known[UNIT] = UnitPosition(UNIT, IN_STATION, reported_at, "radio")
+    seen = UnitPosition(UNIT, IN_STATION, reported_at, "radio")
+    await world.positions.put(seen, received_at=world.watch.now())
     outcome = await world.assignments.assign(UNIT, incident_id, world.request(), recommended=True)
     row = (await world.rows(UNIT))[-1]
     assert row.event == fact.AssignmentMade(

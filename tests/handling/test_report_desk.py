@@ -242,6 +242,15 @@ async def test_a_repeated_report_is_filed_once(world: World):
     assert await world.log.tip() == before
 
 
+async def test_a_repeat_is_answered_though_the_city_has_changed_since(world: World):
+    draft = like(place=Place(), camera_id=CAMERA)
+    first = await world.reports.file_report(draft, world.keyed("k", {"camera": str(CAMERA)}))
+    world.directory.cameras.clear()
+    again = await world.reports.file_report(draft, world.keyed("k", {"camera": str(CAMERA)}))
+    assert again.repeated
+    assert again.answer == first.answer
+
+
 async def test_numbers_begin_anew_on_the_citys_day_and_not_on_utcs(world: World):
     at = datetime(2026, 7, 1, 15, 59, tzinfo=UTC)
     numbers = []

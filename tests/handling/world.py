@@ -68,10 +68,15 @@ class Watch:
 
 
 class KnownPositions:
-    """`dispatch.ports.UnitPositions` in a dictionary."""
+    """`dispatch.ports.UnitPositions` in a dictionary; passes the same suite as the one in PostgreSQL."""
 
     def __init__(self) -> None:
         self.known: dict[UUID, UnitPosition] = {}
+
+    async def put(self, position: UnitPosition, *, received_at: datetime) -> None:
+        before = self.known.get(position.unit_id)
+        if before is None or before.reported_at <= position.reported_at:
+            self.known[position.unit_id] = position
 
     async def get(self, unit_ids: Sequence[UUID]) -> dict[UUID, UnitPosition]:
         return {unit_id: self.known[unit_id] for unit_id in unit_ids if unit_id in self.known}
