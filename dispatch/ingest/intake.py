@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.ingest.adapters import ADAPTERS
 from dispatch.ingest.identifying import masked
-from dispatch.ingest.message import Adapter, Delivery, Draft, NotUnderstood, Parsed, Rejected
+from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.quarantine import KeptMessage, Quarantine
 from dispatch.telemetry import counter
 from domain.refusals import Refusal, Refused
@@ -76,7 +77,8 @@ class Intake:
         """Several messages in one lane call. Nothing is answered before all of it is recorded or kept."""
         parsed = [self._understand(message) for message in messages]
         receipts = await self._record(messages, parsed)
-        return [await self._taken(*each, receipts) for each in zip(messages, parsed, strict=True)]
+        # At once: of a page of poison each is a row and a fact, and both are grouped further down.
+        return await asyncio.gather(*(self._taken(*each, receipts) for each in zip(messages, parsed, strict=True)))
 
     async def redrive(self, kept: KeptMessage, sender: Sender) -> Taken:
         """Try a kept message again. Its entries keep the source they came with; `sender` is who asks."""
@@ -131,15 +133,17 @@ class Intake:
     ) -> Taken:
         if isinstance(parsed, NotUnderstood):
             return Taken((await self._set_aside(message, parsed, message.body),))
-        results: list[AlertReceipt | Declined] = []
-        for entry in parsed.entries:
-            if isinstance(entry, Rejected):
-                results.append(await self._set_aside(message, entry.refusal, entry.body))
-            else:
-                result = _result_of(entry, receipts, None)
-                ALERTS.labels(message.adapter, _outcome(result)).inc()
-                results.append(result)
+        results = await asyncio.gather(*(self._result(message, entry, receipts) for entry in parsed.entries))
         return Taken(tuple(results), parsed.batch, parsed.heartbeat)
+
+    async def _result(
+        self, message: Message, entry: Entry, receipts: Mapping[int, AlertReceipt | Refusal]
+    ) -> AlertReceipt | Declined:
+        if isinstance(entry, Rejected):
+            return await self._set_aside(message, entry.refusal, entry.body)
+        result = _result_of(entry, receipts, None)
+        ALERTS.labels(message.adapter, _outcome(result)).inc()
+        return result
 
     async def _set_aside(self, message: Message, refusal: NotUnderstood, body: bytes) -> Declined:
         ALERTS.labels(message.adapter, refusal.code).inc()

@@ -15,8 +15,8 @@ MULTIPART_PARTS_MAX = 64
 CAP_POINTS_MAX = 30_000
 """Distinct corners of a warning's polygons: what fits one event of the log."""
 CAP_INFOS_MAX = 100
-REVISION_CHARACTERS_MAX = 100
-SOURCE_CHARACTERS_MAX = 200
+IDENTITY_CHARACTERS_MAX = 300
+"""A source's id; a longer one ends in a hash of the whole."""
 QUARANTINE_HEAD_BYTES = 4_096
 """What is kept of a message that is too large to be kept whole."""
 QUARANTINE_STORE_BYTES_MAX = 1_073_741_824

@@ -29,7 +29,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import ValidationError
 
-from dispatch.ingest.limits import BATCH_ALERTS_MAX, CLOCK_TOLERANCE_S, LATE_AFTER_S
+from dispatch.ingest.limits import BATCH_ALERTS_MAX, CLOCK_TOLERANCE_S, IDENTITY_CHARACTERS_MAX, LATE_AFTER_S
 from domain.alert.events import AlertContent
 from domain.event import GeoPoint, OriginalPoint, Place
 from domain.geography import gcj02_to_wgs84
@@ -227,6 +227,16 @@ def clean(text: str, limit: int) -> str:
     """Text as it can be shown and stored: no NUL, no lone surrogate, at most `limit` characters."""
     text = text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8").strip()
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def identity(*parts: str) -> str:
+    """The parts of a source's id as one text. A long one is cut behind a hash of the whole, never merely cut: two
+    ids that differ only in their last letters are two ids.
+    """
+    whole = clean("/".join(parts), IDENTITY_CHARACTERS_MAX * 10)
+    if len(whole) <= IDENTITY_CHARACTERS_MAX:
+        return whole
+    return f"{whole[: IDENTITY_CHARACTERS_MAX - 65]}#{hashlib.sha256('/'.join(parts).encode()).hexdigest()}"
 
 
 def tidy(text: str | None, limit: int) -> str | None:

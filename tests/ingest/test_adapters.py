@@ -416,5 +416,15 @@ class TestCap:
         assert warning.unreadable_areas == 1
         assert len(warning.polygons) == 1
 
+    def test_another_datum_is_refused_as_the_standard_has_one(self):
+        assert refusal_of("cap", FLOOD, crs=CoordinateSystem.GCJ02).pointer == "query:crs"
+
+    def test_long_identifiers_that_differ_at_their_end_are_two(self):
+        ends = ("a", "b")
+        bodies = [FLOOD.replace("CD-FLOOD-2026-0801-7", "urn:oid:" + "1." * 220 + end) for end in ends]
+        first, second = (draft_of("cap", body).content.source_event_id for body in bodies)
+        assert first != second
+        assert len(first) == len(second) == 300
+
     def test_exchanged_axes_are_refused(self):
         assert refusal_of("cap", FLOOD.replace("30.65,104.05 2.5", "104.05,30.65 2.5")).code == "ingest.out_of_range"

@@ -27,12 +27,13 @@ from dispatch.ingest.message import (
     SaidTime,
     clean,
     draft,
+    identity,
     said_time,
     tidy,
 )
 from domain.alert.events import WarningDetails
 from domain.event import MediaReference, Place
-from domain.vocabulary import AlertKind, AlertPhase, MessageStatus, Severity
+from domain.vocabulary import AlertKind, AlertPhase, CoordinateSystem, MessageStatus, Severity
 
 NAMESPACES = {
     "urn:oasis:names:tc:emergency:cap:1.2": "1.2",
@@ -55,6 +56,10 @@ class CapAdapter:
         """One draft for each distinct info of the warning."""
         root = parse_xml(body)
         _check_is_warning(root)
+        if delivery.crs is not CoordinateSystem.WGS84:
+            raise NotUnderstood(
+                "ingest.malformed", "CAP is WGS 84 by its own standard. Leave `crs` out.", pointer="query:crs"
+            )
         groups = _translations(children(root, "info"))
         drafts = [_draft(root, group, number, delivery) for number, group in enumerate(groups)]
         return Parsed(tuple(drafts), batch=len(drafts) > 1)
@@ -152,7 +157,7 @@ def _preferred(infos: Sequence[Element]) -> Element | None:
 
 
 def _draft(root: Element, infos: Sequence[Element], number: int, delivery: Delivery) -> Draft:
-    sender, identifier = _required(root, "sender", 140), _required(root, "identifier", 150)
+    sender, identifier = _required(root, "sender", 500), _required(root, "identifier", 500)
     sent_text = _required(root, "sent", 80)
     sent = _time(sent_text, delivery, "/alert/sent")
     info = _preferred(infos)
@@ -162,7 +167,7 @@ def _draft(root: Element, infos: Sequence[Element], number: int, delivery: Deliv
         delivery,
         sent,
         adapter=CapAdapter.name,
-        source_event_id=f"{sender},{identifier}",
+        source_event_id=identity(f"{sender},{identifier}"),
         revision=sent_text if number == 0 else f"{sent_text} #{number + 1}",
         kind=AlertKind.PUBLIC_WARNING,
         vendor_type=event,

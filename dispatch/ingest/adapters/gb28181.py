@@ -16,7 +16,7 @@ from typing import ClassVar
 from xml.etree.ElementTree import Element
 
 from dispatch.ingest.hardened_xml import local, parse_xml, text_of
-from dispatch.ingest.message import Delivery, NotUnderstood, Parsed, clean, device_time, draft, place_at, tidy
+from dispatch.ingest.message import Delivery, NotUnderstood, Parsed, clean, device_time, draft, identity, place_at, tidy
 from domain.event import Place
 from domain.vocabulary import AlertKind, AlertPhase, Severity
 
@@ -59,13 +59,13 @@ class Gb28181Adapter:
             raise NotUnderstood("ingest.malformed", "The alarm has no DeviceID.", pointer="/Notify/DeviceID")
         method, kind = text_of(root, "AlarmMethod") or "", _alarm_type(root)
         said = device_time(text_of(root, "AlarmTime"), delivery.zone)
-        identity = (device, text_of(root, "SN") or "", said.text or "", method, kind or "")
+        serial = text_of(root, "SN") or ""
         alert = draft(
             delivery,
             said,
             cameras=(clean(device, 100),),
             adapter=self.name,
-            source_event_id=clean("/".join(identity), 300),
+            source_event_id=identity(device, serial, said.text or "", method, kind or ""),
             kind=KINDS.get((method, kind), AlertKind.OTHER),
             vendor_type=clean(f"method={method or '?'} type={kind or '?'}", 100),
             phase=AlertPhase.SINGLE,

@@ -29,6 +29,7 @@ from dispatch.ingest.message import (
     clean,
     device_time,
     draft,
+    identity,
     tidy,
 )
 from dispatch.ingest.multipart import Part, boundary_of, split
@@ -209,7 +210,6 @@ def _draft(event: dict[str, Any], media: tuple[MediaReference, ...], delivery: D
     device = _text(event, "macAddress") or _text(event, "Extensions", "serialNumber") or _text(event, "ipAddress")
     channel = _text(event, "channelID") or _text(event, "dynChannelID") or "1"
     address = _text(event, "ipAddress")
-    identity = (device or "", channel, vendor_type, said.text or "")
     return draft(
         delivery,
         said,
@@ -220,7 +220,7 @@ def _draft(event: dict[str, Any], media: tuple[MediaReference, ...], delivery: D
             _text(event, "channelName"),
         ),
         adapter=HikvisionAdapter.name,
-        source_event_id=clean("/".join(identity), 300),
+        source_event_id=identity(device or "", channel, vendor_type, said.text or ""),
         revision=_state_of(event)[:100],
         kind=KINDS.get(vendor_type.lower(), AlertKind.OTHER),
         vendor_type=vendor_type[:100],

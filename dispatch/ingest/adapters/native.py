@@ -75,7 +75,7 @@ class NativeAdapter:
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """Each entry is judged alone: one that is wrong does not take its neighbours with it."""
-        if "ndjson" in delivery.content_type:
+        if "ndjson" in delivery.content_type.lower():
             return Parsed(tuple(_lines(body, delivery)), batch=True)
         document = parse_json(body)
         if not isinstance(document, list):
