@@ -218,6 +218,14 @@ async def test_several_messages_of_several_senders_are_one_page(edge: Edge):
     assert [fact.envelope.actor.id for fact in await edge.stage.facts()] == [EAST, WEST]
 
 
+async def test_a_batch_of_nothing_but_poison_is_kept_entry_by_entry(edge: Edge):
+    body = json.dumps([{"id": str(number), "kind": "ufo"} for number in range(120)]).encode()
+    taken = await edge.send("native", body)
+    names = {result.kept_as for result in taken.results if isinstance(result, Declined)}
+    assert len(names) == 120
+    assert len(await edge.stage.facts("message.")) == 120
+
+
 async def test_an_unknown_adapter_is_refused(edge: Edge):
     with pytest.raises(Refused) as caught:
         await edge.send("fax", b"")

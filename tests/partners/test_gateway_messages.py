@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from nats.aio.client import Client
 
-from dispatch.ingest.gateways import GatewayIntake
+from dispatch.ingest.gateways import WAITING_OF_ONE_MAX, GatewayIntake
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.partners.subjects import gateway_subject
@@ -139,6 +139,30 @@ async def test_while_the_log_is_away_nothing_is_acknowledged(
         broken.setattr(listening.stage.log, "append_many", away)
         assert (await ask(client, alert(1)))["status"] == 503
     assert (await ask(client, alert(1)))["status"] == 201
+
+
+async def test_a_gateway_that_floods_is_told_to_wait_and_the_others_are_heard(
+    bus: Bus, listening: Listening, monkeypatch: pytest.MonkeyPatch
+):
+    flooding, calm = await bus.gateway(GATEWAY), await bus.gateway(OTHER)
+    entered, gate, take_many = asyncio.Event(), asyncio.Event(), listening.intake.take_many
+
+    async def slow(messages: Any) -> Any:
+        entered.set()
+        await gate.wait()
+        return await take_many(messages)
+
+    monkeypatch.setattr(listening.intake, "take_many", slow)
+    first = asyncio.create_task(ask(flooding, alert(0)))
+    await entered.wait()
+    flood = [asyncio.create_task(ask(flooding, alert(number))) for number in range(1, WAITING_OF_ONE_MAX + 21)]
+    done, _ = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED, timeout=ANSWER_S)
+    assert {task.result()["code"] for task in done} == {"ingest.overloaded"}
+    heard = asyncio.create_task(ask(calm, alert(1), gateway=OTHER))
+    gate.set()
+    assert (await heard)["status"] == 201
+    statuses = [answer["status"] for answer in await asyncio.gather(first, *flood)]
+    assert (statuses.count(201), statuses.count(503)) == (WAITING_OF_ONE_MAX + 1, 20)
 
 
 async def test_the_intake_joins_again_after_the_server_was_away(bus: Bus, listening: Listening):
