@@ -49,6 +49,14 @@ async def prepare(server: str, template: str) -> None:
     await migrate(database_of(server, template))
 
 
+async def drop(server: str, template: str) -> None:
+    administrator = await asyncpg.connect(server)
+    try:
+        await administrator.execute(f'DROP DATABASE "{template}" WITH (FORCE)')
+    finally:
+        await administrator.close()
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[dict[str, str]]:
     """The server's DSN and the name of the migrated template, made by the first worker that comes."""
@@ -72,8 +80,11 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
         state = json.loads(file.read_text())
         state["users"] -= 1
         file.write_text(json.dumps(state))
-        if not state["users"] and given is None:
-            Cluster(Path(state["folder"])).stop()
+        if not state["users"]:
+            if given is None:
+                Cluster(Path(state["folder"])).stop()
+            else:
+                asyncio.run(drop(state["server"], state["template"]))
 
 
 @pytest.fixture(scope="session")

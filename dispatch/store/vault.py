@@ -21,6 +21,7 @@ import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from dispatch.store.postgres import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, TIMEOUTS
 from dispatch.store.reader import available
 from domain.refusals import Refused
 
@@ -110,9 +111,16 @@ class PostgresSealer:
     async def open_vault(cls, dsn: str, master_key_file: Path, *, app_role: str | None = "dispatch_app") -> Self:
         """Connect to a migrated database. Raises `Unavailable`, or `Refused` for a key file others may read."""
         master_key = read_master_key(master_key_file)
-        settings = {"application_name": "dispatch vault"} | ({} if app_role is None else {"role": app_role})
+        settings = {"application_name": "dispatch vault", **TIMEOUTS} | ({} if app_role is None else {"role": app_role})
         async with available():
-            pool = await asyncpg.create_pool(dsn, min_size=0, max_size=CONNECTIONS_MAX, server_settings=settings)
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=0,
+                max_size=CONNECTIONS_MAX,
+                server_settings=settings,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=COMMAND_TIMEOUT_S,
+            )
         return cls(pool, master_key)
 
     async def close(self) -> None:

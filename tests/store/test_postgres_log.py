@@ -1,14 +1,64 @@
-"""The log in PostgreSQL keeps the contract."""
+"""The log in PostgreSQL keeps the contract, and keeps it when several processes write."""
 
 from __future__ import annotations
 
+import asyncio
+from uuid import UUID
+
 import pytest
 
+from dispatch.ports import Appended, VersionConflict
 from dispatch.store.postgres import PostgresLog
-from tests.store.contract import LogContract
+from tests.store.contract import LogContract, decision, on
+
+STREAMS = [UUID(int=number) for number in range(1, 5)]
 
 
 class TestPostgresLog(LogContract):
     @pytest.fixture
     def log(self, pg_log: PostgresLog) -> PostgresLog:
         return pg_log
+
+
+async def race(log: PostgresLog, stream_id: UUID, until_version: int) -> int:
+    """Append to a stream others append to, until it is long enough; how often somebody else was first."""
+    lost = 0
+    version = 0
+    while version < until_version:
+        match await log.append(decision(on(stream_id, version))):
+            case Appended():
+                version += 1
+            case VersionConflict(actual_version=actual):
+                assert actual > version
+                version = actual
+                lost += 1
+            case other:
+                pytest.fail(f"unexpected: {other}")
+    return lost
+
+
+async def tail(log: PostgresLog, until_position: int) -> list[int]:
+    """Read as a projection does, while others write."""
+    seen: list[int] = []
+    while len(seen) < until_position:
+        await log.wait_beyond(len(seen), timeout_s=60)
+        seen += [event.position for event in await log.read_after(len(seen), limit=50)]
+    return seen
+
+
+async def test_processes_that_race_for_streams_leave_no_hole_and_a_tailing_reader_misses_nothing(
+    pg_log: PostgresLog, dsn: str
+) -> None:
+    others = [await PostgresLog.open(dsn) for _ in range(2)]
+    length = 40
+    reader = asyncio.create_task(tail(others[1], length * len(STREAMS)))
+    racers = [race(log, stream_id, length) for log in (pg_log, others[0]) for stream_id in STREAMS for _ in range(4)]
+    lost = sum(await asyncio.gather(*racers))
+    assert lost > 0, "nobody met anybody: the race proves nothing"
+    assert await reader == list(range(1, length * len(STREAMS) + 1))
+    for events in (await pg_log.read_streams(STREAMS)).values():
+        assert [event.version for event in events] == list(range(1, length + 1))
+    instants = [event.recorded_at for event in await pg_log.read_after(0)]
+    assert instants == sorted(instants)
+    for log in others:
+        await log.close()
