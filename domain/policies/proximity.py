@@ -67,6 +67,14 @@ class Grid(Generic[K]):
         farthest = radians(min(89.0, abs(point.lat) + up))
         aside = up / max(COSINE_MIN, cos(farthest))
         step, cells = self._step, self._cells
-        for row in range(int((point.lat - up) // step), int((point.lat + up) // step) + 1):
-            for column in range(int((point.lon - aside) // step), int((point.lon + aside) // step) + 1):
+        rows = range(int((point.lat - up) // step), int((point.lat + up) // step) + 1)
+        columns = range(int((point.lon - aside) // step), int((point.lon + aside) // step) + 1)
+        if len(rows) * len(columns) > len(cells):
+            # A warning for half a city covers more cells than are in use: look at those in use.
+            for (row, column), keys in cells.items():
+                if row in rows and column in columns:
+                    yield from keys
+            return
+        for row in rows:
+            for column in columns:
                 yield from cells.get((row, column), ())
