@@ -14,10 +14,12 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
 from dispatch.api.access import Caller, CallerOf
 from dispatch.api.cursors import LIMIT_DEFAULT, LIMIT_MAX, next_link
+from dispatch.api.ingest_bodies import ALERT_SCHEMA, ANSWERS, NATIVE_EXAMPLE, VENDOR_EXAMPLES, bodies
 from dispatch.api.operations import Operation
 from dispatch.api.problem import Problem, declared, not_found, of_error
 from dispatch.api.routing import protected
@@ -33,54 +35,9 @@ from domain.alert.events import AlertReceived, AlertRevised
 from domain.refusals import Refused
 from domain.vocabulary import CoordinateSystem
 
-router = protected("machines")
+router = protected("ingest")
 _SOURCE = re.compile(r"^[\w.:@/-]{1,200}$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
-NATIVE_EXAMPLE: dict[str, Any] = {
-    "id": "evt-20260801-000123",
-    "kind": "waterlogging",
-    "occurred_at": "2026-08-01T21:14:05+08:00",
-    "camera": "51010700001320000042",
-    "location": {"type": "Point", "coordinates": [104.0433, 30.6419]},
-    "severity": "severe",
-    "text": "Water 35 cm deep under the railway bridge",
-    "confidence": 0.91,
-}
-VENDOR_EXAMPLES: dict[str, tuple[str, str]] = {
-    "hikvision": (
-        "application/xml",
-        (
-            "<EventNotificationAlert><macAddress>02:51:01:00:00:2a</macAddress><channelID>1</channelID>"
-            "<dateTime>2026-08-01T21:14:05+08:00</dateTime><activePostCount>1</activePostCount>"
-            "<eventType>fielddetection</eventType><eventState>active</eventState></EventNotificationAlert>"
-        ),
-    ),
-    "frigate": (
-        "application/json",
-        (
-            '{"type":"new","before":{},"after":{"id":"1785590045.4-abc","camera":"cam_00042","label":"person",'
-            '"start_time":1785590045.4,"top_score":0.91}}'
-        ),
-    ),
-    "gb28181": (
-        "application/xml",
-        (
-            "<Notify><CmdType>Alarm</CmdType><SN>7</SN><DeviceID>51010700001320000042</DeviceID>"
-            "<AlarmPriority>1</AlarmPriority><AlarmMethod>5</AlarmMethod><AlarmTime>2026-08-01T21:14:05</AlarmTime>"
-            "<Info><AlarmType>6</AlarmType></Info></Notify>"
-        ),
-    ),
-    "cap": (
-        "application/cap+xml",
-        (
-            '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>CD-FLOOD-7</identifier>'
-            "<sender>water@example.cn</sender><sent>2026-08-01T21:00:00+08:00</sent><status>Actual</status>"
-            "<msgType>Alert</msgType><scope>Public</scope><info><category>Met</category><event>Flood</event>"
-            "<urgency>Immediate</urgency><severity>Severe</severity><certainty>Likely</certainty><area>"
-            "<areaDesc>Jinjiang</areaDesc><circle>30.65,104.08 2</circle></area></info></alert>"
-        ),
-    ),
-}
 
 
 def intake_of(request: Request) -> Intake:
@@ -147,6 +104,8 @@ async def _whole_body(request: Request, adapter: str, delivery: Delivery, caller
     try:
         async for chunk in request.stream():
             read += chunk
+    except ClientDisconnect:
+        raise Problem("bad_request", "The connection ended before the body did. Send the message again.") from None
     except HTTPException as error:
         if error.status_code == 413:
             refusal = NotUnderstood("ingest.too_large", error.detail)
@@ -182,28 +141,13 @@ def problem_of(declined: Declined) -> Problem:
     return problem
 
 
-def _bodies(*examples: tuple[str, Any, Any]) -> dict[str, Any]:
-    """OpenAPI of a body that is read as bytes: media type, schema, example."""
-    content = {media: {"schema": schema, "example": example} for media, schema, example in examples}
-    return {"requestBody": {"required": True, "content": content}}
-
-
-_ALERT_SCHEMA = {"type": "object", "required": ["id", "kind"], "additionalProperties": True}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "A repeat (`duplicate`), or a batch all of which is in the log."},
-    201: {"description": "Recorded. `Dispatch-Position` is where."},
-    207: {"description": "A batch of which some entries were not recorded: see `results`."},
-    **declared(403, 409, 413, 415),
-}
-
-
 @router.post(
     "/alerts",
     operation_id="alerts_ingest",
     status_code=201,
-    responses=_ANSWERS,
-    openapi_extra=_bodies(
-        ("application/json", {"oneOf": [_ALERT_SCHEMA, {"type": "array", "items": _ALERT_SCHEMA}]}, NATIVE_EXAMPLE)
+    responses=ANSWERS,
+    openapi_extra=bodies(
+        ("application/json", {"oneOf": [ALERT_SCHEMA, {"type": "array", "items": ALERT_SCHEMA}]}, NATIVE_EXAMPLE)
     ),
 )
 async def alerts_ingest(request: Request, delivery: DeliveryOf, caller: CallerOf, intake: IntakeOf) -> Response:
@@ -215,10 +159,10 @@ async def alerts_ingest(request: Request, delivery: DeliveryOf, caller: CallerOf
     "/ingest/native",
     operation_id="alerts_ingest_batch",
     status_code=201,
-    responses=_ANSWERS,
-    openapi_extra=_bodies(
+    responses=ANSWERS,
+    openapi_extra=bodies(
         ("application/x-ndjson", {"type": "string"}, '{"id":"a1","kind":"motion"}\n{"id":"a2","kind":"motion"}\n'),
-        ("application/json", {"type": "array", "items": _ALERT_SCHEMA, "maxItems": 500}, [NATIVE_EXAMPLE]),
+        ("application/json", {"type": "array", "items": ALERT_SCHEMA, "maxItems": 500}, [NATIVE_EXAMPLE]),
     ),
 )
 async def alerts_ingest_batch(request: Request, delivery: DeliveryOf, caller: CallerOf, intake: IntakeOf) -> Response:
@@ -239,8 +183,8 @@ def _vendor_route(adapter: str) -> None:
         methods=["POST"],
         operation_id=f"alerts_ingest_{adapter}",
         status_code=201,
-        responses=_ANSWERS,
-        openapi_extra=_bodies((media_type, {"type": "string"}, example)),
+        responses=ANSWERS,
+        openapi_extra=bodies((media_type, {"type": "string"}, example)),
     )
 
 

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from dispatch.api.city_types import CITY
 from dispatch.api.decision_types import DECISIONS
 from dispatch.api.partner_types import PARTNER
 
 REFUSALS: dict[str, tuple[int, str, str, str]] = {
+    **CITY,
     **DECISIONS,
     **PARTNER,
     # Machine messages. `dispatch.ingest.answers` gives the same statuses to entries of a batch; a test compares them.
