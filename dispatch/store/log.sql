@@ -5,7 +5,8 @@
 -- given under it and the lock is let go by the commit. Positions are therefore contiguous, in commit order, and
 -- completeness is arithmetic.
 --
--- Run once, inside the baseline migration, by a role that may create roles (or finds them made).
+-- Run once, inside the baseline migration, by a role that may create roles (or finds them made). Functions name pg_temp
+-- last in their search_path: unnamed it would come first, and a caller could put a type of his own in the way.
 
 -- name: roles
 -- The owner cannot log in: its functions are the only way to write the log. The others carry their own time limits,
@@ -101,7 +102,7 @@ CREATE TABLE log.marks (
 -- name: events_readable
 -- For people: state as jsonb. A state that is not JSON is shown as its text in a JSON string, never an error.
 CREATE FUNCTION log.readable(state bytea) RETURNS jsonb
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RETURN convert_from(state, 'UTF8')::jsonb;
 EXCEPTION WHEN data_exception THEN
@@ -116,7 +117,7 @@ FROM log.events;
 -- name: append_only
 -- Privileges already refuse this to everyone else; the trigger refuses it to the owner and to a superuser's slip.
 CREATE FUNCTION log.refuse_change() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION 'The log is append-only: % on log.% is refused', TG_OP, TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege', HINT = 'Record a new event that corrects the old one.';
@@ -130,7 +131,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 -- and attached, because CREATE TABLE ... PARTITION OF would lock every reader out of the log. Workers call this on a
 -- timer; append calls it too, so that it never fails for a missing partition.
 CREATE FUNCTION log.ensure_partitions(ahead integer DEFAULT 2) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     partition_size constant bigint := 4000000;
     made integer := 0;
@@ -370,7 +371,7 @@ CREATE FUNCTION log.append(
     m_command integer[], m_reactor text[], m_from bigint[], m_to bigint[]
 ) RETURNS SETOF log.verdict
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog SET plan_cache_mode = force_generic_plan
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
 DECLARE
     events constant integer := cardinality(e_topic);
@@ -448,7 +449,7 @@ CREATE FUNCTION log.append_one(
     stream uuid, expected bigint, topic text, state bytea, caller text, key text, fingerprint bytea, answer bytea
 ) RETURNS SETOF log.verdict
 LANGUAGE plpgsql SECURITY DEFINER
-SET search_path = pg_catalog SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     head bigint;
@@ -503,7 +504,7 @@ $$;
 -- The last position recorded at or before an instant. recorded_at never goes back and positions have no holes, so a
 -- binary search on the primary key answers (30 look-ups at 10^9 events) and no index on the instant is needed.
 CREATE FUNCTION log.position_at(instant timestamptz) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     low bigint;   -- known to be at or before the instant, or just below the oldest event kept
     high bigint;  -- known to be after the instant, or just beyond the tip
@@ -523,7 +524,7 @@ $$;
 -- name: renew_epoch
 -- A restore calls this before anyone reads: positions given after the backup are given again, to other events.
 CREATE FUNCTION log.renew_epoch() RETURNS uuid
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE log.tip SET epoch = gen_random_uuid() RETURNING epoch;
 $$;
 
