@@ -27,7 +27,7 @@ def read(name: str, state: bytes) -> Fact[Event]:
 
 
 @pytest.mark.parametrize("name", sorted(EVENTS))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(drawing=st.data())
 def test_any_fact_comes_back_as_it_was(name, drawing):
     event = drawing.draw(values(EVENTS[name]))

@@ -170,7 +170,7 @@ def test_every_command_is_tried():
     assert set(BY_TYPE) == {ask.OpenIncident, *ADMITTED}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(stories)
 def test_the_decider_is_total_and_a_no_names_itself(story):
     state = INITIAL
@@ -209,7 +209,7 @@ def severity_falls_by_nothing_but_a_persons_classification(step: Step) -> None:
         assert after.priority <= before.priority
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(stories, severities, priorities)
 def test_a_rise_is_recorded_or_refused_aloud_and_never_swallowed(story, severity, priority):
     told = steps(story)
@@ -268,7 +268,7 @@ INVARIANTS = (
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(stories)
 def test_every_position_of_every_story_keeps_the_invariants(story):
     for step in steps(story):

@@ -138,7 +138,7 @@ def play(plans: list[list[tuple[Any, ...]]], schedule: list[int]) -> tuple[World
         loop.close()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(unit_plans, unit_plans, schedules)
 def test_two_dispatchers_never_double_book_a_unit(first, second, schedule):
     _, _, told = play([first, second], schedule)
@@ -156,7 +156,7 @@ def test_two_dispatchers_never_double_book_a_unit(first, second, schedule):
         assert sum(assignment.phase in MOVING for assignment in after.open_assignments) <= 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(incident_plans, incident_plans, incident_plans, schedules)
 def test_merges_never_close_a_ring_and_both_halves_always_agree(first, second, third, schedule):
     _, incidents, told = play([first, second, third], schedule)
@@ -183,7 +183,7 @@ def test_merges_never_close_a_ring_and_both_halves_always_agree(first, second, t
                     here = pointers[here][1]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(incident_plans, incident_plans, schedules)
 def test_every_incident_has_one_owner_at_every_position(first, second, schedule):
     _, incidents, told = play([first, second], schedule)
