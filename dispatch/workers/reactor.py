@@ -24,10 +24,10 @@ from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ports import Appended, EventLog, Mark, MarkConflict, RecordedEvent, VersionConflict
 from dispatch.telemetry import counter, gauge
 from dispatch.workers.ownership import Ownership, acquire_or_stop
-from domain.codec import NewerSchema, Undecodable
+from domain.codec import NewerSchema
 from domain.event import Actor, Event, Fact
 from domain.identifiers import named
-from domain.policies.events import EventParked
+from domain.policies.events import EventDigested, EventParked
 from domain.refusals import Conflict, Unavailable
 from domain.vocabulary import ActorKind
 
@@ -85,6 +85,7 @@ class ReactorRunner:
         """The durable mark, as last seen; None before it was read."""
         self._position = 0
         """How far the log was looked at; at least the mark."""
+        self._journal = named("reactor-journal", reactor.name)
 
     @property
     def position(self) -> int:
@@ -117,13 +118,35 @@ class ReactorRunner:
     async def step(self) -> bool:
         """Work one page; whether there was anything to look at. Raises what the world says."""
         if self._mark is None:
-            self._mark = self._position = await self._log.mark(self._reactor.name)
-            await self._reactor.prepare(self._mark)
+            await self._begin()
         page = await self._read()
         if not page.rows:
             return await self._pass_over(page.to_position)
         await self._work(page)
         return True
+
+    async def _begin(self) -> None:
+        """Build the memory, and try once more what was parked: the release may be another one now."""
+        mark = await self._log.mark(self._reactor.name)
+        await self._reactor.prepare(mark)
+        self._mark = self._position = mark
+        for position in await self._parked():
+            (row,) = await self._log.read_after(position - 1, limit=1)
+            digested = EventDigested(reactor=self._reactor.name, position=position)
+            await self._try((row,), self._mark, also=(Change(self._journal, None, (digested,)),))
+
+    async def _parked(self) -> list[int]:
+        """Positions of events that are parked still."""
+        parked: set[int] = set()
+        for row in await self._log.read_stream(self._journal):
+            match as_fact(row).event:
+                case EventParked(position=position):
+                    parked.add(position)
+                case EventDigested(position=position):
+                    parked.discard(position)
+                case _:
+                    pass
+        return sorted(parked)
 
     async def drain(self) -> int:
         """Step until nothing is left; the position reached."""
@@ -167,25 +190,24 @@ class ReactorRunner:
             if failure is not None:
                 await self._park(row, failure, end)
 
-    async def _try(self, rows: Sequence[RecordedEvent], to_position: int) -> Exception | None:
+    async def _try(
+        self, rows: Sequence[RecordedEvent], to_position: int, *, also: Sequence[Change] = ()
+    ) -> Exception | None:
         """Decide and record; the failure if these rows cannot be digested."""
         try:
             facts = [as_fact(row) for row in rows]
-        except Undecodable as error:
-            return error
-        for _ in range(CONFLICTS_IN_A_ROW_MAX):
-            try:
-                changes = await self._reactor.decide(facts)
-            except (NewerSchema, Unavailable, OSError, TimeoutError):
+            for _ in range(CONFLICTS_IN_A_ROW_MAX):
+                changes = [*await self._reactor.decide(facts), *also]
+                if await self._record(changes, to_position, facts[-1]):
+                    return None
+                CONFLICTS.labels(self._reactor.name).inc()
+        except (NewerSchema, Unavailable, Conflict, OSError, TimeoutError):
+            raise
+        except Exception as error:
+            if is_of_the_database(error):
                 raise
-            except Exception as error:
-                if is_of_the_database(error):
-                    raise
-                logger.exception("a reactor failed", extra={"reactor": self._reactor.name, "position": to_position})
-                return error
-            if await self._record(changes, to_position, facts[-1]):
-                return None
-            CONFLICTS.labels(self._reactor.name).inc()
+            logger.exception("a reactor failed", extra={"reactor": self._reactor.name, "position": to_position})
+            return error
         raise Conflict("reactor.conflicts", f"{self._reactor.name} lost {CONFLICTS_IN_A_ROW_MAX} races in a row.")
 
     async def _record(self, changes: Sequence[Change], to_position: int, cause: Fact[Event] | None) -> bool:
@@ -208,10 +230,11 @@ class ReactorRunner:
                 raise AssertionError(f"a command without a key got {verdict}")
 
     def _request(self, to_position: int, cause: Fact[Event] | None) -> Request:
+        about = cause.position if cause is not None else 0
         return Request(
             actor=Actor(kind=ActorKind.REACTOR, id=self._reactor.name),
             received_at=self._scribe.clock.now(),
-            request_id=uuid5(named("reactor", self._reactor.name), str(to_position)),
+            request_id=uuid5(named("reactor", self._reactor.name), f"{to_position}\x1f{about}"),
             causation_id=cause.envelope.event_id if cause is not None else None,
         )
 
@@ -223,8 +246,7 @@ class ReactorRunner:
             topic=row.topic,
             reason=f"{type(failure).__name__}: {failure}"[:REASON_CHARACTERS_MAX],
         )
-        journal = named("reactor-journal", self._reactor.name)
-        await self._record((Change(journal, None, (parked,)),), to_position, None)
+        await self._record((Change(self._journal, None, (parked,)),), to_position, None)
         PARKED.labels(self._reactor.name).inc()
         logger.error(
             "event parked",

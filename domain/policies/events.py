@@ -21,4 +21,12 @@ class EventParked(Event):
     reason: str = Field(max_length=2_000)
 
 
-EVENTS: tuple[type[Event], ...] = (EventParked,)
+class EventDigested(Event):
+    """A parked event was tried again, after an upgrade or a restart, and digested."""
+
+    name: ClassVar[str] = "reactor.event_digested"
+    reactor: str = Field(max_length=100)
+    position: int = Field(ge=1)
+
+
+EVENTS: tuple[type[Event], ...] = (EventParked, EventDigested)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,7 @@ from domain.alert.events import AlertReceived, AlertsRecordedOnly, JudgedAlert
 from domain.codec import NewerSchema
 from domain.event import Event, Fact
 from domain.identifiers import named
-from domain.policies.events import EventParked
+from domain.policies.events import EventDigested, EventParked
 from domain.refusals import Conflict
 from tests.workers.town import AlertKind, HandClock, Town
 
@@ -76,6 +77,39 @@ async def test_a_poison_fact_is_parked_with_its_reason_and_the_rest_goes_on():
     (parked,) = await town.events(EventParked)
     assert (parked.stream_id, parked.position, parked.topic) == (alerts[2], 3, "alert.received")
     assert parked.reason == "ValueError: cannot digest this"
+
+
+async def test_what_was_parked_is_tried_again_at_the_next_start():
+    town = Town()
+    echo = Echo()
+    alerts = [await town.alert() for _ in range(3)]
+    echo.bad.update(alerts[:2])
+    await runner_of(town, echo).drain()
+    echo.bad.discard(alerts[0])
+    await runner_of(town, echo).drain()
+    assert [event.position for event in await town.events(EventDigested)] == [1]
+    await runner_of(town, Echo()).drain()
+    await runner_of(town, Echo()).drain()
+
+    assert await echoed(town) == [alerts[2], alerts[0], alerts[1]]
+    assert [event.position for event in await town.events(EventDigested)] == [1, 2]
+    assert len(await town.events(EventParked)) == 2
+
+
+async def test_a_decision_that_cannot_be_written_is_parked_too():
+    town = Town()
+    await town.alert()
+    await runner_of(town, Overlong()).drain()
+    (parked,) = await town.events(EventParked)
+    assert "events in one command" in parked.reason
+
+
+class Overlong(Echo):
+    """Decides more than one command may hold."""
+
+    async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
+        (change,) = await super().decide(page)
+        return [replace(change, events=change.events * 2_001)]
 
 
 async def test_an_unreadable_fact_is_parked():
