@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "::1": "[::1]"}  # noqa: S104
 READY_WAIT_S = 120.0
 READY_EVERY_S = 0.1
 LOG_TAIL_LINES = 20
+ENTRY = ("dispatch.cli.main",)
 
 Say = Callable[[str], None]
 
@@ -90,18 +91,21 @@ async def _announce_and_wait(settings: Settings, *, as_json: bool) -> None:
 
 
 @asynccontextmanager
-async def running_system(settings: Settings, *, say: Say) -> AsyncIterator[Running]:
-    """A whole system while the block runs; everything it started is stopped afterwards, in order."""
+async def running_system(settings: Settings, *, say: Say, entry: Sequence[str] = ENTRY) -> AsyncIterator[Running]:
+    """A whole system while the block runs; everything it started is stopped afterwards, in order.
+
+    `entry` is the module (and its first arguments) by which the children are started.
+    """
     prepare_data_dir(settings.data_dir)
     supervisor = Supervisor(data_dir=settings.data_dir, disk_free_bytes_min=settings.disk_free_bytes_min)
     try:
-        yield await _start(supervisor, settings, say)
+        yield await _start(supervisor, settings, say, entry)
     finally:
         (settings.data_dir / RUNNING_FILE).unlink(missing_ok=True)
         await supervisor.stop()
 
 
-async def _start(supervisor: Supervisor, settings: Settings, say: Say) -> Running:
+async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Sequence[str]) -> Running:
     data_dir = settings.data_dir
     settings = settings.model_copy(update={"port": _port_to_use(settings)})
     if settings.database_url is None:
@@ -120,7 +124,7 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say) -> Runnin
     _remember(settings, address)
     for name in ("serve", "work"):
         say(f"starting dispatch {name}")
-        await supervisor.start(name, _program(name, settings))
+        await supervisor.start(name, _program(name, settings, entry))
     await _becomes_ready(address, supervisor, data_dir)
     return Running(settings, address, bootstrap.new_token(settings))
 
@@ -163,10 +167,10 @@ async def _prepare_database(settings: Settings, say: Say) -> None:
     say(f"loaded {settings.city}: {loaded} events" if loaded else "the log has a city already")
 
 
-def _program(name: str, settings: Settings) -> Program:
+def _program(name: str, settings: Settings, entry: Sequence[str]) -> Program:
     return Program(
         name,
-        [sys.executable, "-m", "dispatch.cli.main", name],
+        [sys.executable, "-m", *entry, name],
         {**os.environ, **_import_path(), **settings.environment()},
         settings.data_dir / "logs" / f"{name}.log",
     )

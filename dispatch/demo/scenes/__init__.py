@@ -1,0 +1,1 @@
+"""The scenes, by what they are about."""
