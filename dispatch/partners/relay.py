@@ -93,22 +93,24 @@ class Relay:
                 await self._reconcile(agency)
 
     async def drain(self) -> None:
-        """Send until every feed is sent, a batch of each in turn, so that a long one holds up no other."""
-        waiting = list(self._fields())
-        while waiting:
-            for agency in tuple(waiting):
-                sent = 0
-                with self._troubles_of(agency):
-                    sent = await self._send_batch(agency)
-                if not sent:
-                    waiting.remove(agency)
+        """Send until every feed is sent."""
+        while await self.step():
+            pass
+
+    async def step(self) -> int:
+        """Send one batch of each feed in turn, so that a long one holds up no other; the number of messages sent."""
+        sent = 0
+        for agency in self._fields():
+            with self._troubles_of(agency):
+                sent += await self._send_batch(agency)
+        return sent
 
     @contextlib.contextmanager
     def _troubles_of(self, agency: str) -> Iterator[None]:
         """A "no" about one stream is that agency's trouble; silence is everybody's."""
-        self._trouble.pop(agency, None)
         try:
             yield
+            self._trouble.pop(agency, None)
         except Unavailable as error:
             if error.code not in ONE_STREAM_ONLY:
                 raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -191,15 +192,19 @@ class PartnerWork:
             (await self._log.tip()).epoch,
             stream_messages_max=self._stream_messages_max,
         )
-        looked_at = -LOOK_AGAIN_S
+        looked_at = reported_at = -math.inf
         while not lost.is_set():
             if time.monotonic() - looked_at >= LOOK_AGAIN_S:
                 await relay.reconcile()
                 looked_at = time.monotonic()
             self._written.clear()
-            await relay.drain()
-            await relay.report(self._clock.now())
-            await _first_of(self._written, lost, timeout_s=IDLE_S)
+            sent = await relay.step()
+            if time.monotonic() - reported_at >= IDLE_S:
+                # In the middle of a long refill too, else it would be taken for silence.
+                await relay.report(self._clock.now())
+                reported_at = time.monotonic()
+            if not sent:
+                await _first_of(self._written, lost, timeout_s=IDLE_S)
 
     async def _take_commands(self, client: Client, lost: asyncio.Event, city: str) -> None:
         """One subscription an agency, each with its own slots: a partner that floods us holds up only itself."""
