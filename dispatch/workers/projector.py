@@ -189,13 +189,15 @@ class Projector:
             self._connection = await connect(self._dsn, role=self._role)
         stored = await live_checkpoints(self._connection)
         tip = (await self._log.tip()).position
+        # On a fresh system all begin together: there is nothing that one of them could hold up.
+        is_far = bool(stored) and tip > self._join_events_max
         for name, projection in self._projections.items():
             if name in self._owned or name in self._paused:
                 continue
             found = stored.get(name)
             if found is not None and found.version > projection.version:
                 continue  # a newer release folds it: ours stands by
-            if tip > self._join_events_max if found is None else found.version < projection.version:
+            if is_far if found is None else found.version < projection.version:
                 self._start_building(projection)
             else:
                 await self._take(self._connection, projection)

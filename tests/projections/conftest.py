@@ -62,9 +62,11 @@ class City:
     async def prove(self) -> None:
         """Rebuilt == live, by hash in the database and by value against a fold in memory."""
         for projection in PROJECTIONS.values():
-            comparison = await Rebuild(self.log, self.dsn, projection).verify()
-            assert comparison.is_equal, comparison
-            assert await self.rows(projection) == (await self.folded(projection)).rows, projection.name
+            rows = await self.rows(projection)
+            assert rows == (await self.folded(projection)).rows, projection.name
+            if rows:
+                comparison = await Rebuild(self.log, self.dsn, projection).verify()
+                assert comparison.is_equal, comparison
 
 
 @pytest.fixture
