@@ -1,0 +1,50 @@
+"""`dispatch audit`: trusts nobody; reads the whole log and compares everything made from it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from dispatch import bootstrap
+from dispatch.audit.wholeness import wholeness
+from dispatch.cli.options import json_option, with_settings
+from dispatch.cli.output import print_json, progress
+from dispatch.config import Settings
+from dispatch.partners.proof import feed_differences
+from dispatch.telemetry import configure_logging
+
+
+@click.command()
+@with_settings("database_url", "data_dir")
+@json_option
+def command(settings: Settings, as_json: bool) -> int:
+    """Check the log: positions, versions, owners, bookings; and every partner's feed against it.
+
+    `dispatch rebuild --verify` compares the projections.
+    """
+    configure_logging("warning")
+    found = asyncio.run(_examined(settings))
+    if as_json:
+        print_json(found)
+    else:
+        for name, value in found.items():
+            click.echo(f"{name}: {value}")
+    return 0 if found["whole"] else 1
+
+
+async def _examined(settings: Settings) -> dict[str, Any]:
+    async with bootstrap.foundation(settings) as base:
+        with progress("log") as advance:
+            seen = 0
+
+            def advanced(position: int, goal: int) -> None:
+                nonlocal seen
+                advance(position - seen, total=goal)
+                seen = position
+
+            found = await wholeness(base.log, advanced=advanced)
+        differences = await feed_differences(base.log, base.pool, settings.city)
+    document = found.document()
+    return {**document, "feed_differences": differences, "whole": found.is_whole and not differences}
