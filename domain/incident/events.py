@@ -20,8 +20,8 @@ from domain.vocabulary import AgencyRole, DismissReason, Disposition, MessageSta
 class Cause(Frozen):
     """What opened it: alerts (ids and their log positions, same order) or one report.
 
-    For alerts: when the first and the last of them occurred, their source, and the public warnings among them as
-    `sender,identifier`, so that an update or a cancellation finds its incident.
+    For alerts: when the first and the last of them occurred, their source (a warning's with its area), and the public
+    warnings among them as `sender,identifier`, so that an update or a cancellation finds its incident.
     """
 
     alert_ids: tuple[UUID, ...] = ()

@@ -73,13 +73,13 @@ def _judge(index: CorrelationIndex, alert: Alert, rules: CorrelationRules, judge
     case = Case(alert, category, rules.severity_of(alert.content), rules.correlation(category), rules)
     if alert.is_cancellation:
         # How bad it was is no news any more, and it belongs to what it cancels, not to what happens to be near.
-        match = _referenced(index, alert)
+        match = _referenced(index, alert, category)
         if match is None:
             _leave(alert, "correlation.cancels_nothing_known", judgement)
         else:
             _fold(index, replace(case, severity=Severity.UNKNOWN), match, judgement)
         return
-    match = _referenced(index, alert) or _nearest(index, case)
+    match = _referenced(index, alert, category) or _nearest(index, case)
     if match is not None:
         _fold(index, case, match, judgement)
         return
@@ -104,23 +104,33 @@ def _left_alone(content: AlertContent) -> str | None:
     return None
 
 
-def _referenced(index: CorrelationIndex, alert: Alert) -> Match | None:
-    """The incident of the public warning that this one updates, cancels or repeats."""
+def _referenced(index: CorrelationIndex, alert: Alert, category: str) -> Match | None:
+    """The live incident of the public warning that this one updates or cancels; of its own category if there is one.
+
+    One message may say several things and have opened several incidents. A message revised under its own name
+    refers to itself.
+    """
     details = alert.content.warning
     if details is None:
         return None
-    for reference in (*details.references, alert.warning or ""):
-        incident_id = index.by_warning.get(",".join(reference.split(",")[:2]))
-        found = index.incidents.get(incident_id) if incident_id is not None else None
-        head = index.head_of(found) if found is not None else None
-        if head is not None and head.standing is Standing.LIVE and head.status is alert.content.status:
-            return Match(head, "correlation.referenced_warning")
-    return None
+    own = (alert.warning or "",) if alert.revision else ()
+    found = []
+    for reference in (*details.references, *own):
+        for incident_id in index.by_warning.get(",".join(reference.split(",")[:2]), ()):
+            tracked = index.incidents.get(incident_id)
+            head = index.head_of(tracked) if tracked is not None else None
+            if head is not None and head.standing is Standing.LIVE and head.status is alert.content.status:
+                found.append(head)
+    if not found:
+        return None
+    return Match(
+        next((head for head in found if head.category == category), found[0]), "correlation.referenced_warning"
+    )
 
 
 def _nearest(index: CorrelationIndex, case: Case) -> Match | None:
     """The nearest incident that takes it; live before quiet, then near before far, then old before new."""
-    point, source = case.alert.place.point, case.alert.content.source
+    point, source = case.alert.place.point, case.alert.spot
     lane = (case.category, case.alert.content.status)
     best: tuple[tuple[bool, float, int], Match] | None = None
     for tracked in index.incidents_near(lane, point, source, case.rule.radius_m):
@@ -204,7 +214,7 @@ def _together(index: CorrelationIndex, case: Case) -> list[WaitingAlert]:
     point, window = alert.place.point, timedelta(seconds=rule.window_s)
     found = [
         waiting
-        for waiting in index.waiting_near(case.category, point, alert.content.source, rule.radius_m)
+        for waiting in index.waiting_near(case.category, point, alert.spot, rule.radius_m)
         if abs(alert.at - waiting.occurred_at) <= window
         and _distance(point, waiting.point) <= rule.radius_m
         and not (index.horizon is not None and case.rules.is_past(waiting, index.horizon))
@@ -230,7 +240,7 @@ def _wait(index: CorrelationIndex, case: Case, reason: str, judgement: Judgement
         severity=case.severity,
         occurred_at=alert.at,
         point=alert.place.point,
-        source=alert.content.source,
+        source=alert.spot,
         reason=reason,
     )
     judgement.waits.append(waiting)
@@ -251,7 +261,7 @@ def _open(index: CorrelationIndex, case: Case, together: Sequence[WaitingAlert],
         causes=(*((waiting.position, waiting.alert_id) for waiting in together), (alert.position, alert.alert_id)),
         first_at=min(times),
         last_at=max(times),
-        source=content.source,
+        source=alert.spot,
         warnings=(alert.warning,) if alert.warning is not None else (),
         explanation=_why_open(index, case, together),
     )
@@ -310,7 +320,7 @@ def _why_open(index: CorrelationIndex, case: Case, together: Sequence[WaitingAle
 
 def _passed_over(index: CorrelationIndex, case: Case) -> tuple[Candidate, ...]:
     """The nearest incidents that did not take it, and why: what a dispatcher asks who sees two on one corner."""
-    point, source = case.alert.place.point, case.alert.content.source
+    point, source = case.alert.place.point, case.alert.spot
     lane = (case.category, case.alert.content.status)
     seen = []
     for tracked in index.incidents_near(lane, point, source, case.rule.radius_m):

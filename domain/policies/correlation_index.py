@@ -103,7 +103,8 @@ class CorrelationIndex:
         self.horizon: datetime | None = None
         self.incidents: dict[UUID, Tracked] = {}
         self.waiting: dict[int, WaitingAlert] = {}
-        self.by_warning: dict[str, UUID] = {}
+        self.by_warning: dict[str, tuple[UUID, ...]] = {}
+        """`sender,identifier` → the incidents that the message opened or folded into, oldest first."""
         self.late_folds: dict[int, UUID] = {}
         """Alert position → alert id: folded into an incident that somebody had ended a moment before."""
         self._incident_grids: dict[Lane, Grid[UUID]] = {}
@@ -183,8 +184,10 @@ class CorrelationIndex:
 
     def announce(self, warning: str, incident_id: UUID) -> None:
         """A public warning (`sender,identifier`) belongs to this incident."""
-        self._remember("warning", warning, self.by_warning.get(warning))
-        self.by_warning[warning] = incident_id
+        before = self.by_warning.get(warning, ())
+        if incident_id not in before:
+            self._remember("warning", warning, before)
+            self.by_warning[warning] = (*before, incident_id)
 
     @contextmanager
     def tentatively(self) -> Iterator[None]:
@@ -214,7 +217,7 @@ class CorrelationIndex:
                 self.wait(before)
             else:
                 self.settle(key)
-        elif isinstance(before, UUID):
+        elif isinstance(before, tuple) and before:
             self.by_warning[str(key)] = before
         else:
             self.by_warning.pop(str(key), None)
@@ -273,7 +276,11 @@ class CorrelationIndex:
         oldest = self.horizon - timedelta(seconds=rules.retention_s)
         for tracked in [tracked for tracked in self.incidents.values() if tracked.last_at < oldest]:
             self.drop(tracked.incident_id)
-        self.by_warning = {key: value for key, value in self.by_warning.items() if value in self.incidents}
+        kept = {
+            warning: tuple(each for each in incidents if each in self.incidents)
+            for warning, incidents in self.by_warning.items()
+        }
+        self.by_warning = {warning: incidents for warning, incidents in kept.items() if incidents}
         for alert in [alert for alert in self.waiting.values() if rules.is_past(alert, self.horizon)]:
             self.settle(alert.position)
 

@@ -11,6 +11,7 @@ from domain.event import Event, Explanation, Fact, Place
 from domain.incident.events import FoldedAlert
 from domain.vocabulary import ClockQuality, MessageStatus, Severity
 
+SPOT_CHARACTERS_MAX = 500
 DEVICE_CLOCK_WRONG = frozenset({ClockQuality.IN_FUTURE, ClockQuality.MISSING})
 """Then the receipt orders the alert: a clock that is ahead must not keep an incident alive until that time comes."""
 
@@ -35,9 +36,20 @@ class Alert:
 
     @property
     def warning(self) -> str | None:
-        """`sender,identifier` of a public warning."""
+        """`sender,identifier` of a public warning: the first two of the three by which others refer to it."""
+        details, said = self.content.warning, self.content.source_event_id
+        if details is None:
+            return None
+        return said if said.startswith(f"{details.sender},") else f"{details.sender},{said}"
+
+    @property
+    def spot(self) -> str:
+        """Where alerts without a point meet: at their source; warnings at what they call their area."""
         details = self.content.warning
-        return f"{details.sender},{self.content.source_event_id}" if details is not None else None
+        if details is None:
+            return self.content.source
+        area = details.area_description or ",".join(sorted(details.geocodes))
+        return f"{self.content.source} {details.sender} {area}"[:SPOT_CHARACTERS_MAX]
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,29 @@ def test_a_cancellation_belongs_to_what_it_cancels_or_to_nothing():
     assert [left.reason for left in judgement.left_alone] == ["correlation.cancels_nothing_known"]
 
 
+def test_a_message_that_says_two_things_opens_two_incidents_and_an_update_finds_its_own():
+    flood = public(1, "weather@example,w-1")
+    heat = public(2, "weather@example,w-1", event="Heat wave", headline="Heat")
+    update = an_alert(
+        3,
+        kind=AlertKind.PUBLIC_WARNING,
+        **warning("weather@example,w-2", message_type="Update", event="Heat wave", references=REFERENCE),
+    )
+    judgement = judged([], flood, heat, update)
+    assert [opening.category for opening in judgement.openings] == ["flood.warning", "warning.other"]
+    assert list(judgement.foldings) == [judgement.openings[1].incident_id]
+
+
+def test_warnings_without_a_point_meet_at_their_area():
+    alerts = [
+        an_alert(number, kind=AlertKind.PUBLIC_WARNING, point=None, **warning(f"w-{number}", area_description=area))
+        for number, area in enumerate(["Wuhou", "Jinjiang", "Wuhou"])
+    ]
+    judgement = judged([], *alerts)
+    assert len(judgement.openings) == 2
+    assert list(judgement.foldings) == [judgement.openings[0].incident_id]
+
+
 def test_other_warnings_are_told_apart_by_their_words():
     (opening,) = judged([], public(1, "w-1", event="Heat wave")).openings
     assert opening.category == "warning.other"
