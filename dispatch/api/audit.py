@@ -22,6 +22,7 @@ from dispatch.api.routing import protected
 from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import LIMIT, CursorParameter, Limit, Listing
 from dispatch.audit.replay import AsOf, as_of, board_as_of, decision_at, incident_as_of
+from dispatch.audit.wholeness import wholeness
 from dispatch.handling.scribe import as_fact
 from dispatch.ports import EventLog
 from domain.codec import Undecodable
@@ -30,7 +31,6 @@ from projections.shown import shown
 
 router = protected("audit")
 
-VERIFY_PAGE_EVENTS = 5_000
 
 Position = Annotated[int | None, Query(ge=0, le=2**62, description="Up to this position of the log.")]
 Instant = Annotated[AwareDatetime | None, Query(description="… or what was recorded by this instant; + as %2B.")]
@@ -174,35 +174,4 @@ async def verify(services: ServicesOf, caller: CallerOf, response: Response) -> 
 
 async def verified(log: EventLog, operation: Operation) -> dict[str, Any]:
     """Read the whole log once and say what is wrong with it, if anything is."""
-    tip = await log.tip()
-    position, holes, gaps, unreadable = 0, 0, 0, 0
-    versions: dict[UUID, int] = {}
-    while position < tip.position:
-        rows = await log.read_after(position, limit=VERIFY_PAGE_EVENTS, up_to_position=tip.position)
-        if not rows:
-            holes += tip.position - position
-            break
-        for row in rows:
-            holes += row.position - position - 1
-            position = row.position
-            gaps += row.version != versions.get(row.stream_id, 0) + 1
-            versions[row.stream_id] = row.version
-            unreadable += not _readable(row)
-        operation.advance(position, tip.position)
-    return {
-        "position": tip.position,
-        "epoch": str(tip.epoch),
-        "streams": len(versions),
-        "holes": holes,
-        "version_gaps": gaps,
-        "unreadable": unreadable,
-        "whole": not (holes or gaps or unreadable),
-    }
-
-
-def _readable(row: Any) -> bool:
-    try:
-        as_fact(row)
-    except Undecodable:
-        return False
-    return True
+    return (await wholeness(log, advanced=operation.advance)).document()

@@ -1,0 +1,144 @@
+"""Is the log whole? One reading of everything, checked by arithmetic and by the invariants that hold over all history.
+
+Positions run from 1 to the tip without a hole, versions of each stream from 1 without a gap, `recorded_at` never goes
+back, and every event can be read. On top of that, two promises of the domain: an incident has exactly one owner from
+its first position on, and no unit is on two assignments at once unless they were stacked on purpose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from dispatch.handling.scribe import as_fact
+from dispatch.ports import EventLog, RecordedEvent
+from domain.assignment import events as assignment
+from domain.codec import NewerSchema, Undecodable
+from domain.event import Event, Fact
+from domain.incident import events as incident
+
+PAGE_EVENTS = 5_000
+FINDINGS_MAX = 50
+
+Advanced = Callable[[int, int], None]
+"""Told (position, goal) after each page."""
+
+
+@dataclass(slots=True)
+class Wholeness:
+    """What one reading found. `findings` are the first few violations, in words."""
+
+    position: int = 0
+    epoch: str = ""
+    streams: int = 0
+    incidents: int = 0
+    holes: int = 0
+    version_gaps: int = 0
+    unreadable: int = 0
+    clock_steps_back: int = 0
+    ownerless: int = 0
+    double_bookings: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def is_whole(self) -> bool:
+        """Nothing is missing and nothing contradicts a promise."""
+        return not (
+            self.holes
+            or self.version_gaps
+            or self.unreadable
+            or self.clock_steps_back
+            or self.ownerless
+            or self.double_bookings
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As JSON shows it."""
+        counts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**counts, "whole": self.is_whole}
+
+
+async def wholeness(log: EventLog, *, advanced: Advanced = lambda _position, _goal: None) -> Wholeness:
+    """Read the whole log once. Raises `Unavailable`."""
+    tip = await log.tip()
+    reading = _Reading(Wholeness(epoch=str(tip.epoch)))
+    while reading.position < tip.position:
+        rows = await log.read_after(reading.position, limit=PAGE_EVENTS, up_to_position=tip.position)
+        if not rows:
+            reading.note("holes", f"positions {reading.position + 1} to {tip.position} are missing")
+            break
+        for row in rows:
+            reading.take(row)
+        advanced(reading.position, tip.position)
+    return reading.ended(tip.position)
+
+
+class _Reading:
+    """The state of one reading: what the next row must agree with."""
+
+    def __init__(self, found: Wholeness) -> None:
+        self.position = 0
+        self._found = found
+        self._recorded_at = datetime.min.replace(tzinfo=UTC)
+        self._versions: dict[UUID, int] = {}
+        self._owners: dict[UUID, UUID] = {}
+        self._busy: dict[UUID, dict[UUID, bool]] = {}
+
+    def note(self, kind: str, finding: str) -> None:
+        """Count a violation and keep its words, if there is room."""
+        setattr(self._found, kind, getattr(self._found, kind) + 1)
+        if len(self._found.findings) < FINDINGS_MAX:
+            self._found.findings.append(finding)
+
+    def take(self, row: RecordedEvent) -> None:
+        """Check one row."""
+        if row.position != self.position + 1:
+            self.note("holes", f"after {self.position} comes {row.position}")
+        self.position = row.position
+        expected = self._versions.get(row.stream_id, 0) + 1
+        if row.version != expected:
+            self.note("version_gaps", f"{row.position}: stream {row.stream_id} has {row.version}, not {expected}")
+        self._versions[row.stream_id] = row.version
+        if row.recorded_at < self._recorded_at:
+            self.note("clock_steps_back", f"{row.position}: recorded before its predecessor")
+        self._recorded_at = row.recorded_at
+        try:
+            self._check(as_fact(row))
+        except (Undecodable, NewerSchema) as error:
+            self.note("unreadable", str(error))
+
+    def _check(self, fact: Fact[Event]) -> None:
+        match fact.event:
+            case incident.IncidentOpened(owner=owner) | incident.IncidentRouted(owner=owner):
+                self._owners[fact.stream_id] = owner.center_id
+            case incident.TransferAccepted(owner=owner, from_center_id=giver):
+                if self._owners.get(fact.stream_id) != giver:
+                    self.note("ownerless", f"{fact.position}: {giver} gave what it did not own")
+                self._owners[fact.stream_id] = owner.center_id
+            case incident.IncidentAccepted() | incident.IncidentClosed() | incident.IncidentResolved():
+                if fact.stream_id not in self._owners:
+                    self.note("ownerless", f"{fact.position}: incident {fact.stream_id} has no owner")
+            case assignment.AssignmentMade() as made:
+                self._book(fact, made)
+            case (
+                assignment.AssignmentCleared() | assignment.AssignmentDeclined() | assignment.AssignmentCancelled()
+            ) as ended:
+                self._busy.get(fact.stream_id, {}).pop(ended.assignment_id, None)
+            case _:
+                pass
+
+    def _book(self, fact: Fact[Event], made: assignment.AssignmentMade) -> None:
+        open_ones = self._busy.setdefault(fact.stream_id, {})
+        if open_ones and not made.stacked:
+            self.note("double_bookings", f"{fact.position}: {made.call_sign} was on another incident")
+        open_ones[made.assignment_id] = made.stacked
+
+    def ended(self, position: int) -> Wholeness:
+        """What was found."""
+        self._found.position = position
+        self._found.streams = len(self._versions)
+        self._found.incidents = len(self._owners)
+        return self._found
