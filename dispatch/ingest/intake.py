@@ -10,6 +10,7 @@ from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.ingest.adapters import ADAPTERS
 from dispatch.ingest.identifying import masked
 from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
+from dispatch.ingest.multipart import without_media
 from dispatch.ingest.quarantine import KeptMessage, Quarantine
 from dispatch.telemetry import counter
 from domain.refusals import Refusal, Refused
@@ -150,7 +151,7 @@ class Intake:
         kept_as = None
         if refusal.kept:
             kept_as = await self.quarantine.keep(
-                masked(body),
+                masked(without_media(body, message.delivery.content_type)),
                 adapter=message.adapter,
                 delivery=message.delivery,
                 sender=message.sender,

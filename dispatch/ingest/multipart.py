@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ from dispatch.ingest.message import NotUnderstood
 
 _BOUNDARY = re.compile(r"""boundary\s*=\s*(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.IGNORECASE)
 _NAME = re.compile(r"""(?<![a-z*])(?:file)?name\s*=\s*"([^"]{1,200})\"""", re.IGNORECASE)
+_PLACEHOLDER = re.compile(rb"\[part sha256=([0-9a-f]{64})\]")
+_PICTURE_BYTES_MIN = 64
+"""Fewer bytes are no picture, and might also stand elsewhere in the message."""
 _HEADER_BYTES_MAX = 4_096
 
 
@@ -41,6 +45,31 @@ def split(body: bytes, boundary: bytes) -> list[Part]:
     return [_part(piece) for piece in pieces if not piece.startswith(b"--") and piece.strip()]
 
 
+def is_medium(part: Part) -> bool:
+    """Whether a part is a picture, a video or a sound."""
+    return part.media_type.startswith(("image/", "video/", "audio/"))
+
+
+def digest_of(part: Part) -> str:
+    """SHA-256 of a part as it was sent, also when only its placeholder was kept."""
+    kept = _PLACEHOLDER.fullmatch(part.body)
+    return kept.group(1).decode() if kept is not None else hashlib.sha256(part.body).hexdigest()
+
+
+def without_media(body: bytes, content_type: str) -> bytes:
+    """The same message with a placeholder for each picture: faces are not kept, their hash is."""
+    boundary = boundary_of(content_type, body)
+    if boundary is None:
+        return body
+    try:
+        media = [part for part in split(body, boundary) if is_medium(part) and len(part.body) >= _PICTURE_BYTES_MIN]
+    except NotUnderstood:
+        return body
+    for part in media:
+        body = body.replace(part.body, f"[part sha256={digest_of(part)}]".encode(), 1)
+    return body
+
+
 def _part(piece: bytes) -> Part:
     head, separator, content = piece.partition(b"\r\n\r\n")
     if not separator or len(head) > _HEADER_BYTES_MAX:
@@ -57,5 +86,7 @@ def _part(piece: bytes) -> Part:
         elif key == "content-disposition":
             names = _NAME.findall(value)
             name = names[-1] if names else ""
+    if _PLACEHOLDER.fullmatch(content.removesuffix(b"\r")):
+        length = None
     content = content[:length] if length is not None and length <= len(content) else content.removesuffix(b"\r")
     return Part(media_type, name, content)

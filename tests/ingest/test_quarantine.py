@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -109,6 +110,21 @@ async def test_names_and_plates_are_masked_before_anything_is_kept(edge: Edge):
     xml = b"<EventNotificationAlert><ANPR><licensePlate>SECRET2</licensePlate></ANPR>"
     kept = await edge.kept(reference(await edge.send("hikvision", xml)))
     assert kept.body == b"<EventNotificationAlert><ANPR><licensePlate>***</licensePlate></ANPR>"
+
+
+async def test_pictures_are_not_kept_but_their_hash_survives_a_re_drive(edge: Edge):
+    picture = b"\xff\xd8\xff a face \r\n" * 5
+    head = b"--b\r\nContent-Type: application/xml\r\n\r\n"
+    pictured = b"\r\n--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(picture) + picture
+    how = {"content_type": "multipart/form-data; boundary=b"}
+    kept = await edge.kept(
+        reference(await edge.send("hikvision", head + b"<broken" + pictured + b"\r\n--b--\r\n", **how))
+    )
+    assert b"face" not in kept.body
+    mended = kept.body.replace(b"<broken", fixture("hikvision_field_detection.xml"))
+    await edge.intake.redrive(replace(kept, body=mended), OPERATOR)
+    (fact,) = await edge.stage.facts()
+    assert [media.sha256 for media in fact.event.content.media] == [hashlib.sha256(picture).hexdigest()]
 
 
 async def test_the_same_broken_message_again_is_counted_and_no_second_fact(edge: Edge):

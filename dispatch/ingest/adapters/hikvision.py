@@ -13,7 +13,6 @@ this edge: this is dispatch, not identification. Pictures stay with the device; 
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, ClassVar
 from xml.etree.ElementTree import Element
 
@@ -32,7 +31,7 @@ from dispatch.ingest.message import (
     identity,
     tidy,
 )
-from dispatch.ingest.multipart import Part, boundary_of, split
+from dispatch.ingest.multipart import Part, boundary_of, digest_of, is_medium, split
 from domain.event import MediaReference
 from domain.vocabulary import AlertKind, AlertPhase
 
@@ -119,9 +118,7 @@ def _entries_of_part(body: bytes, media: tuple[MediaReference, ...], delivery: D
 
 
 def _tells(part: Part) -> bool:
-    if part.media_type.startswith(("image/", "video/", "audio/")):
-        return False
-    return part.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
+    return not is_medium(part) and part.body.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<", b"{"))
 
 
 def _pictures(parts: list[Part]) -> tuple[MediaReference, ...]:
@@ -129,7 +126,7 @@ def _pictures(parts: list[Part]) -> tuple[MediaReference, ...]:
     return tuple(
         MediaReference(
             uri=f"part:{clean(part.name, 200) or number}",
-            sha256=hashlib.sha256(part.body).hexdigest(),
+            sha256=digest_of(part),
             media_type=part.media_type or None,
         )
         for number, part in enumerate(pictures[:MEDIA_MAX])
