@@ -20,6 +20,7 @@ from tests.workers.town import (
     AlertKind,
     HandClock,
     MessageStatus,
+    RacingLog,
     Severity,
     Town,
     north_of,
@@ -279,20 +280,6 @@ async def test_a_fold_that_came_after_the_end_is_judged_again():
     await town.alert(AlertKind.MOTION, point=EAST)
     await town.react()
     assert town.correlator.index.late_folds == {}
-
-
-class RacingLog(MemoryLog):
-    """Somebody acts right before the next command with a mark."""
-
-    def __init__(self, clock: HandClock) -> None:
-        super().__init__(clock)
-        self.before_next = None
-
-    async def append(self, command: AppendCommand) -> Verdict:
-        act, self.before_next = (self.before_next, None) if command.marks else (None, self.before_next)
-        if act is not None:
-            await act()
-        return await super().append(command)
 
 
 async def test_a_rise_that_lost_a_race_is_decided_again():

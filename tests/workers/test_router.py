@@ -8,7 +8,6 @@ from domain.identifiers import center_id
 from domain.incident.commands import AcceptIncident, ClassifyIncident, DismissIncident, RelocateIncident, ReopenIncident
 from domain.incident.events import IncidentOpened, IncidentRouted
 from domain.vocabulary import AgencyRole, DismissReason
-from tests.workers.test_correlator import RacingLog
 from tests.workers.town import (
     CITY,
     EAST,
@@ -16,6 +15,7 @@ from tests.workers.town import (
     AlertKind,
     HandClock,
     MessageStatus,
+    RacingLog,
     Severity,
     Town,
     sample_rulebook,

@@ -10,8 +10,7 @@ from domain.incident.commands import AcceptIncident, DismissIncident, OfferTrans
 from domain.incident.events import IncidentEscalated, IncidentOpened, IncidentRouted, TransferTimedOut
 from domain.ownership import Ownership
 from domain.vocabulary import DismissReason
-from tests.workers.test_correlator import RacingLog
-from tests.workers.town import CITY, WEST, AlertKind, HandClock, Town, sample_rulebook, with_rule
+from tests.workers.town import CITY, WEST, AlertKind, HandClock, RacingLog, Town, sample_rulebook, with_rule
 
 
 async def opened(town: Town):

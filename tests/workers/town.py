@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from uuid import UUID, uuid5
 import dispatch.cities
 from dispatch.directory import Directory
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
-from dispatch.ports import EventLog, UnitPosition
+from dispatch.ports import AppendCommand, EventLog, UnitPosition, Verdict
 from dispatch.store.memory import MemoryLog
 from dispatch.store.vault import MemorySealer
 from dispatch.workers.correlator import Correlator
@@ -83,6 +83,20 @@ class HandClock:
 
     def advance(self, **span: float) -> None:
         self._now += timedelta(**span)
+
+
+class RacingLog(MemoryLog):
+    """Somebody acts right before the next command with a mark."""
+
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__(clock)
+        self.before_next: Callable[[], Awaitable[None]] | None = None
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        act, self.before_next = (self.before_next, None) if command.marks else (None, self.before_next)
+        if act is not None:
+            await act()
+        return await super().append(command)
 
 
 class HandPositions:
@@ -281,6 +295,7 @@ __all__ = [
     "HandClock",
     "HandPositions",
     "MessageStatus",
+    "RacingLog",
     "Severity",
     "Town",
     "content",
