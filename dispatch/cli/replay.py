@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from dispatch import bootstrap
+from dispatch.api.names import DirectoryNames
 from dispatch.audit import replay
 from dispatch.audit.replay import AsOf
 from dispatch.cli.migrate import database_of
@@ -16,7 +17,6 @@ from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json, progress
 from dispatch.config import Settings
 from dispatch.directory import Directory
-from dispatch.naming import DirectoryNames
 from dispatch.ports import EventLog
 from domain.refusals import Refused
 from projections.shown import shown
