@@ -154,6 +154,8 @@ class Caller:
     center_id: UUID | None = None
     agency: str | None = None
     gateway: str | None = None
+    expires_at_s: float | None = None
+    """When the token ends (seconds since 1970): a stream does not outlive it."""
     speaks_for_agency: bool = False
     """A partner, or an operator of an agency's own functional center: sees the agency's queue city-wide. The police
     officer of a station is of the police too, and sees the station's incidents only."""

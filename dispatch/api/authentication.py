@@ -7,6 +7,7 @@ in the token can only narrow them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -41,7 +42,7 @@ class Authenticator:
                 f"The token is not valid: {refused}. Get a new one and repeat the request.",
                 headers={"WWW-Authenticate": 'Bearer realm="dispatch", error="invalid_token"'},
             ) from None
-        return await self._known(identity, claims)
+        return replace(await self._known(identity, claims), expires_at_s=float(claims["exp"]))
 
     async def _known(self, identity: Identity, claims: Mapping[str, Any]) -> Caller:
         named = identity.operator_id or self._by_login(identity, claims)

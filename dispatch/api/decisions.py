@@ -17,7 +17,7 @@ from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.shapes import CENTER, INCIDENT, Body, MediaBody, Note, PlaceBody, Reason, Written, examples
 from dispatch.api.visibility import require_owner, visible_state
-from dispatch.api.writing import written
+from dispatch.api.writing import until_routed, written
 from dispatch.handling.scribe import Loaded
 from domain.incident.commands import (
     AcceptIncident,
@@ -165,7 +165,8 @@ async def dismiss(incident_id: UUID, body: Dismissal, asked: DecisionOf, respons
 async def classify(incident_id: UUID, body: Classification, asked: DecisionOf, response: Response) -> Written:
     """Set category, severity and priority; routing follows."""
     await _owned(asked, incident_id)
-    return await _execute(asked, response, incident_id, ClassifyIncident(**body.model_dump()), body)
+    done = await _execute(asked, response, incident_id, ClassifyIncident(**body.model_dump()), body)
+    return await until_routed(asked, done)
 
 
 @router.post("/incidents/{incident_id}/relocate", operation_id="incidents_relocate", responses=DECISION)
@@ -174,7 +175,9 @@ async def relocate(incident_id: UUID, body: PlaceBody, asked: DecisionOf, respon
     await _owned(asked, incident_id)
     point = body.wgs84()
     within = point is not None and bool(asked.services.directory.locate(point))
-    return await _execute(asked, response, incident_id, RelocateIncident(place=body.place(within_city=within)), body)
+    command = RelocateIncident(place=body.place(within_city=within))
+    done = await _execute(asked, response, incident_id, command, body)
+    return await until_routed(asked, done)
 
 
 @router.post("/incidents/{incident_id}/accept", operation_id="incidents_accept", responses=DECISION)

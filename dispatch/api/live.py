@@ -17,6 +17,7 @@ import contextlib
 import functools
 import json
 import logging
+import math
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -128,6 +129,8 @@ class Subscriber:
 
     key: Key
     categories: frozenset[str] | None
+    life_s: float | None = None
+    """How long the stream may live: as long as the token it was opened with."""
     pages: list[tuple[int, bytes]] = field(default_factory=list)
     bytes_waiting: int = 0
     overflowed: bool = False
@@ -190,7 +193,7 @@ class Hub:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    def subscribe(self, key: Key, categories: frozenset[str] | None) -> Subscriber:
+    def subscribe(self, key: Key, categories: frozenset[str] | None, *, life_s: float | None = None) -> Subscriber:
         """Take a place. Raises `Problem` too_many_streams."""
         if self._count >= self._clients_max:
             raise Problem(
@@ -198,7 +201,7 @@ class Hub:
                 f"This process serves {self._clients_max} live streams and all are taken. Try again in 5 s.",
                 headers={"Retry-After": "5"},
             )
-        subscriber = Subscriber(key, categories)
+        subscriber = Subscriber(key, categories, life_s)
         self._subscribers[key].add(subscriber)
         self._count += 1
         CLIENTS.set(self._count)
@@ -349,9 +352,16 @@ def _cannot_resume(after: int, reached: int, since: int) -> str | None:
 
 async def _following(hub: Hub, subscriber: Subscriber, position: int) -> AsyncIterator[bytes]:
     told = position
+    now = asyncio.get_running_loop().time
+    ends_at_s = math.inf if subscriber.life_s is None else now() + subscriber.life_s
     while True:
+        if now() >= ends_at_s:
+            yield event(
+                "expired", json.dumps({"reason": "the token has ended; come back with another", "position": told})
+            )
+            return
         try:
-            async with asyncio.timeout(PING_S):
+            async with asyncio.timeout(min(PING_S, ends_at_s - now())):
                 await subscriber.wake.wait()
         except TimeoutError:
             # The ping also moves the id, so that a quiet client does not fall out of what is kept.

@@ -23,6 +23,8 @@ from domain.refusals import Conflict, DispatchError, Refused, Unavailable
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+UNPARSED = "There was an error parsing the body"
+"""What FastAPI says of a body that fails before JSON is even looked at: another character set, endless nesting."""
 RETRY_AFTER_S = 1
 """What we ask for after a 503 that names no better time."""
 ERRORS_MAX = 50
@@ -142,6 +144,8 @@ def of_status(status: int, detail: str, headers: Mapping[str, str] | None) -> Pr
     code = BY_STATUS.get(status, "internal_error" if status >= 500 else "bad_request")
     if status == 404:
         detail = "This address names nothing that you may see. The API description is at /docs."
+    if status == 400 and detail == UNPARSED:
+        return Problem("malformed_body", "The body is not JSON in UTF-8, or nested too deeply. Check it, then repeat.")
     if status == 405:
         detail = f"This address answers to {(headers or {}).get('allow') or (headers or {}).get('Allow') or 'others'}."
     return Problem(code, detail, headers=headers)

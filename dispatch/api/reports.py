@@ -15,7 +15,7 @@ from dispatch.api.routing import protected
 from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import CENTER, INCIDENT, Body, MediaBody, PlaceBody, Reason, Written, answers, examples
 from dispatch.api.visibility import visible_state
-from dispatch.api.writing import INCIDENT_VIEWS, written
+from dispatch.api.writing import INCIDENT_VIEWS, until_routed, written
 from dispatch.handling.reports import ReportDraft
 from domain.event import Place
 from domain.report.commands import Channel
@@ -85,7 +85,10 @@ class ReadingBody(Body):
     "/reports", operation_id="reports_file", summary="File a report", responses=declared(404, 409), status_code=201
 )
 async def file_report(body: ReportBody, asked: CreationOf, response: Response) -> Written:
-    """It opens an incident, or is attached to the one it is a duplicate of. `Prefer: wait=N` waits until it shows."""
+    """It opens an incident, or is attached to the one it is a duplicate of.
+
+    With `Prefer: wait=N` the answer waits until the incident is routed and shows.
+    """
     services, caller = asked.services, asked.caller
     center_id = body.center_id or caller.center_id
     center = services.directory.center(center_id) if center_id is not None else None
@@ -98,7 +101,7 @@ async def file_report(body: ReportBody, asked: CreationOf, response: Response) -
     work = services.reports.file_report(_draft(services, body, center.id), ask, duplicate_of=body.duplicate_of)
     done = await written(asked, response, work, views=(*INCIDENT_VIEWS, "reports"))
     response.headers["Location"] = f"/v1/reports/{(done.model_extra or {})['report_id']}"
-    return done
+    return await until_routed(asked, done)
 
 
 def _draft(services: Services, body: ReportBody, center_id: UUID) -> ReportDraft:

@@ -143,6 +143,7 @@ class Written(BaseModel):
     position: int = Field(description="Ask reads for at least this with `min_position`.")
     changed: bool = Field(description="False: it was so already, nothing was recorded.")
     visible: bool | None = Field(default=None, description="With `Prefer: wait=N`: whether the views show it by now.")
+    routed: bool | None = Field(default=None, description="The same, of what is routed: whether its recipients stand.")
 
 
 class Listing(BaseModel):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from fastapi import Header, Query, Response
 
-from dispatch.api.access import CallerOf, require_agency
+from dispatch.api.access import Caller, CallerOf, require_agency
 from dispatch.api.centers import center_of
 from dispatch.api.live import Key, LiveResponse
 from dispatch.api.problem import Problem, declared, not_found
@@ -33,7 +33,8 @@ After = Annotated[int | None, Query(ge=0, le=2**62, description="The same as Las
 
 STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Events `snapshot`, `upsert`, `removal`, `page` (its id is where to resume), `reset`, `resync`.",
+        "description": "Events `snapshot`, `upsert`, `removal`, `page` (its id is where to resume), `reset`, `resync`, "
+        "`expired` (the token has ended), `bye` (the server stops).",
         "content": {"text/event-stream": {"example": 'event: page\nid: 18250\ndata: {"position": 18250}\n\n'}},
     },
     **declared(404),
@@ -57,7 +58,7 @@ async def stream_center(
 ) -> Response:
     """A snapshot, or what changed since the position given; then every change, page by page."""
     entry = center_of(services, caller, center)
-    return _stream(services, ("center", entry.id), last_event_id, after, category)
+    return _stream(services, caller, ("center", entry.id), last_event_id, after, category)
 
 
 @router.get(
@@ -79,11 +80,16 @@ async def stream_agency(
     require_agency(caller, agency)
     if services.directory.agency(agency) is None:
         raise not_found("This agency")
-    return _stream(services, ("agency", agency), last_event_id, after, category)
+    return _stream(services, caller, ("agency", agency), last_event_id, after, category)
 
 
 def _stream(
-    services: Services, key: Key, last_event_id: str | None, after: int | None, category: Sequence[str] | None
+    services: Services,
+    caller: Caller,
+    key: Key,
+    last_event_id: str | None,
+    after: int | None,
+    category: Sequence[str] | None,
 ) -> LiveResponse:
     position = after
     if last_event_id is not None:
@@ -94,7 +100,10 @@ def _stream(
                 errors=[("header:last-event-id", "not a position")],
             )
         position = int(last_event_id)
-    subscriber = services.hub.subscribe(key, frozenset(category) if category else None)
+    life_s = None
+    if caller.expires_at_s is not None:
+        life_s = max(0.0, caller.expires_at_s - services.clock.now().timestamp())
+    subscriber = services.hub.subscribe(key, frozenset(category) if category else None, life_s=life_s)
 
     async def snapshot(key: Key, categories: frozenset[str] | None) -> tuple[int, list[Mapping[str, Any]]]:
         return await _snapshot(services, key, categories)

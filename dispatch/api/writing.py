@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable
 from uuid import UUID
 
@@ -12,6 +14,10 @@ from dispatch.api.shapes import Written
 from dispatch.handling.scribe import Outcome
 from domain.refusals import Conflict
 
+ROUTER = "router"
+"""The reactor whose mark says which facts are routed."""
+ROUTER_LOOK_S = 0.02
+"""A page that needs no routing moves the mark without a fact, so the mark is looked at again this soon."""
 INCIDENT_VIEWS = ("board", "incident_cards", "timeline")
 """What shows an incident; a write that waits waits for these."""
 
@@ -42,6 +48,24 @@ async def written(
     return Written(
         position=outcome.position, changed=outcome.changed or outcome.repeated, visible=visible, **outcome.answer
     )
+
+
+async def until_routed(asked: Asked, done: Written) -> Written:
+    """With `Prefer: wait=N`: the same answer, once the router has seen the write and the views show what it said.
+
+    Routing is another process's work; what it decides is recorded after the write, so its mark is what tells.
+    """
+    if asked.wait_s is None:
+        return done
+    services = asked.services
+    routed = False
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(asked.wait_s):
+            while not (routed := await services.log.mark(ROUTER) >= done.position):
+                await services.log.wait_beyond((await services.log.tip()).position, timeout_s=ROUTER_LOOK_S)
+    tip = (await services.log.tip()).position
+    visible = await services.freshness.reached(tip, INCIDENT_VIEWS, wait_s=asked.wait_s if routed else 0)
+    return done.model_copy(update={"routed": routed, "visible": visible})
 
 
 async def _version(asked: Asked, stream_id: UUID) -> int | None:

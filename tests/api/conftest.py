@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import httpx
@@ -37,6 +36,7 @@ from dispatch.workers.projector import Projector
 from dispatch.world import FreshIds, SystemClock
 from domain.vocabulary import Role
 from tests.api import town
+from tests.conftest import database_of
 
 ISSUER, AUDIENCE = "city-dispatch", "city-dispatch"
 
@@ -61,7 +61,6 @@ class Edge:
     client: httpx.AsyncClient
     issuer: Issuer
     dsn: str
-    counter: Any = field(default_factory=lambda: itertools.count(1))
 
     def token(self, identity: Identity, *, ttl_s: int = 600) -> str:
         return self.issuer.issue(identity, now=self.services.clock.now(), ttl_s=ttl_s)
@@ -108,26 +107,28 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, min_position_wait_s=0.3, caller_requests_per_s=10_000)
 
 
-@pytest.fixture
-async def edge(dsn: str, pg_log: PostgresLog, settings: Settings, tmp_path: Path) -> AsyncIterator[Edge]:
+@asynccontextmanager
+async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
+    """The application on a fresh database with the town in it."""
     async with AsyncExitStack() as stack:
         clock, ids = SystemClock(), FreshIds()
-        sealer = await PostgresSealer.open_vault(dsn, tmp_path / "seal.key")
+        log = await PostgresLog.open(dsn)
+        stack.push_async_callback(log.close)
+        sealer = await PostgresSealer.open_vault(dsn, settings.data_dir / "seal.key")
         stack.push_async_callback(sealer.close)
         pool = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings={"role": "dispatch_app"})
         stack.push_async_callback(pool.close)
         database = Database.connect(dsn, connections_max=4)
         stack.push_async_callback(database.close)
-        scribe = Scribe(pg_log, sealer, clock)
+        scribe = Scribe(log, sealer, clock)
         await town.load(scribe)
-        directory = Directory(pg_log, town.CITY)
+        directory = Directory(log, town.CITY)
         await directory.catch_up()
         key = Ed25519PrivateKey.generate()
         positions = PostgresUnitPositions(pool)
-        quarantine = Quarantine(EdgeStatements(pool), scribe, ids)
         services = Services(
             settings=settings,
-            log=pg_log,
+            log=log,
             scribe=scribe,
             directory=directory,
             clock=clock,
@@ -139,9 +140,9 @@ async def edge(dsn: str, pg_log: PostgresLog, settings: Settings, tmp_path: Path
             reports=ReportDesk(scribe, directory),
             assignments=AssignmentDesk(scribe, directory, positions),
             positions=positions,
-            alerts=Intake(AlertDesk(scribe, directory, ids), quarantine),
+            alerts=Intake(AlertDesk(scribe, directory, ids), Quarantine(EdgeStatements(pool), scribe, ids)),
         )
-        projector = await Projector.open(pg_log, dsn)
+        projector = await Projector.open(log, dsn)
         stack.push_async_callback(projector.close)
         await projector.catch_up()
         app = create_application(services)
@@ -152,5 +153,20 @@ async def edge(dsn: str, pg_log: PostgresLog, settings: Settings, tmp_path: Path
 
 
 @pytest.fixture
-def center() -> Callable[[str], UUID]:
-    return town.center
+async def edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
+    """An edge of one's own."""
+    async with an_edge(dsn, settings) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def quiet_edge(shared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """One edge for all tests that change nothing in the town: refusals, descriptions, tokens."""
+    name = f"q_{secrets.token_hex(6)}"
+    administrator = await asyncpg.connect(shared["server"])
+    await administrator.execute(f'CREATE DATABASE "{name}" TEMPLATE "{shared["template"]}"')
+    settings = Settings(data_dir=tmp_path_factory.mktemp("quiet"), caller_requests_per_s=10_000)
+    async with an_edge(database_of(shared["server"], name), settings) as made:
+        yield made
+    await administrator.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await administrator.close()

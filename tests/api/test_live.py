@@ -15,6 +15,7 @@ import pytest
 from dispatch.api import live
 from dispatch.api.live import Hub, Subscriber, stream
 from dispatch.api.server import Server, listening, server_of
+from dispatch.api.tokens import Identity
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
@@ -255,3 +256,11 @@ async def test_an_agencys_stream_is_the_agencys_only(edge: Edge, server: tuple[S
     async with opened(server[1], "/v1/agencies/police/stream", headers) as events:
         assert (await events.until("page"))[0][0] == "snapshot"
     is_problem(await edge.client.get("/v1/agencies/fire/stream", headers=headers), 404, "not_found")
+
+
+async def test_a_stream_does_not_outlive_its_token(edge: Edge, server: tuple[Server, str]) -> None:
+    identity = Identity(subject="x", roles=(), operator_id=town.operator("east-station.01"))
+    headers = {"Authorization": f"Bearer {edge.token(identity, ttl_s=1)}"}
+    async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
+        assert (await events.until("expired"))[-1][0] == "expired"
+        assert (await events.next())[0] == "end"

@@ -33,6 +33,12 @@ from tests.api.conftest import Edge
 NOW = SystemClock().now()
 
 
+@pytest.fixture
+def edge(quiet_edge: Edge) -> Edge:
+    """Nothing here changes the town."""
+    return quiet_edge
+
+
 async def status(edge: Edge, token: str) -> tuple[int, str]:
     answer = await edge.client.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
     return answer.status_code, answer.json().get("code", "")
