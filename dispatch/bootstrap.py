@@ -334,6 +334,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
             ownership=own("partners"),
             clock=base.clock,
             ids=base.ids,
+            stop=stop,
         ),
     }
     if base.settings.nats_url is not None:

@@ -60,6 +60,7 @@ async def _join(
                 max_reconnect_attempts=0,
                 connect_timeout=max(1, round(timeout_s)),
                 ping_interval=PING_EVERY_S,
+                flush_timeout=timeout_s,
                 error_cb=on_error,
                 closed_cb=on_closed,
             )

@@ -117,6 +117,7 @@ class Streams:
 
     async def _publish(self, batch: Sequence[Outgoing], batch_id: str, after: int) -> Mapping[str, Any]:
         last = len(batch)
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
         answer: Mapping[str, Any] = {}
         for number, message in enumerate(batch, start=1):
             headers = {**message.headers, "Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(number)}
@@ -126,6 +127,9 @@ class Streams:
                 headers["Nats-Batch-Commit"] = "1"
             if number not in (1, last):
                 await self._client.publish(message.subject, message.body, headers=headers)
+                if asyncio.get_running_loop().time() > deadline:
+                    # The client library swallows a cancellation, hence our time-out, while it waits for the socket.
+                    raise TimeoutError
                 continue
             replied = await self._client.request(
                 message.subject, message.body, timeout=self._timeout_s, headers=headers

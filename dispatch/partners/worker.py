@@ -12,9 +12,9 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 from nats.aio.client import Client
@@ -37,6 +37,7 @@ IDLE_S = 1.0
 LOOK_AGAIN_S = 10.0
 """How often the relay compares streams and feeds although nothing is to be sent: an emptied store shows itself."""
 BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
+CANCEL_AGAIN_S = 0.2
 CALM_S = 5.0
 """A part that worked this long begins its back-off anew."""
 PAUSE_S = 30.0
@@ -75,23 +76,50 @@ async def run_partners(
     ownership: Ownership,
     clock: Clock,
     ids: Ids,
+    stop: asyncio.Event | None = None,
     stream_messages_max: int = STREAM_MESSAGES_MAX,
 ) -> None:
-    """Run until cancelled. `nats` None: feeds are written and wait. Survives the loss of PostgreSQL and of NATS."""
+    """Run until `stop` or cancelled. `nats` None: feeds are written and wait. Survives the loss of both servers."""
+    stop = stop or asyncio.Event()
     failures = 0
-    while True:
+    while not stop.is_set():
         try:
-            await ownership.acquire()
+            if not await _acquired(ownership, stop):
+                return
             failures = 0
             feed = Feed(log, pool, city)
             work = PartnerWork(log, pool, desk, feed, clock, ids, stream_messages_max)
-            await work.run(city, nats, ownership)
+            await work.run(city, nats, ownership, stop)
         except TROUBLE as error:
             _log.warning("partners begin anew", extra={"reason": f"{type(error).__name__}: {error}"[:500]})
         finally:
             await ownership.release()
-        await asyncio.sleep(BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
+        await _first_of(stop, timeout_s=BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)])
         failures += 1
+
+
+async def _acquired(ownership: Ownership, stop: asyncio.Event) -> bool:
+    """Wait for our turn; False if `stop` came first."""
+    turn, ending = asyncio.ensure_future(ownership.acquire()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([turn, ending], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.cancel()
+        if not turn.done():
+            await _end([turn])
+    if turn.cancelled():
+        return False
+    turn.result()
+    return not stop.is_set()
+
+
+async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel until all have ended: the NATS client library swallows a cancellation while it flushes."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class PartnerWork:
@@ -117,9 +145,9 @@ class PartnerWork:
         self._written = asyncio.Event()
         self._begun = asyncio.Event()
 
-    async def run(self, city: str, nats: NatsAddress | None, ownership: Ownership) -> None:
-        """Until the ownership is lost or a part fails in a way it cannot go on from."""
-        parts: list[Awaitable[None]] = [self._write(), self._watch(ownership)]
+    async def run(self, city: str, nats: NatsAddress | None, ownership: Ownership, stop: asyncio.Event) -> None:
+        """Until `stop`, until the ownership is lost, or until a part fails in a way it cannot go on from."""
+        parts: list[Awaitable[Any]] = [stop.wait(), self._write(), self._watch(ownership)]
         if nats is not None:
             parts += [
                 self._connected(nats, RELAY, lambda client, lost: self._relay(client, lost, city, nats.timeout_s)),
@@ -129,9 +157,7 @@ class PartnerWork:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
         for task in done:
             task.result()
 
