@@ -70,10 +70,12 @@ DECIDERS = frozenset({D, S})
 MATRIX: dict[str, Rule] = {
     **_lines(Scope.OWN, EVERYONE, "me_get"),
     **_lines(Scope.OWN, {S, U, A}, "operations_get"),
+    **_lines(Scope.OWN, DECIDERS, "shifts_start", "shifts_end"),
     # The city as it is: who is who and where.
     **_lines(Scope.CITY, {*PEOPLE, P}, "centers_list", "centers_get", "agencies_list"),
     **_lines(Scope.CITY, PEOPLE, "cameras_list", "sites_list", "cameras_get"),
     **_lines(Scope.CITY, PEOPLE, "rulebook_get", "rulebook_versions", "rulebook_version_get"),
+    **_lines(Scope.CITY, {A}, "rulebook_publish", "rulebook_activate"),
     # Boards, queues and the live streams.
     **_lines(Scope.CENTER, PEOPLE, "centers_board", "centers_inbox", "centers_stream"),
     **_lines(Scope.AGENCY, {P, D, S, U, A}, "agencies_queue", "agencies_stream"),

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from dispatch.api import (
+    administration,
     agencies,
     assignments,
     audit,
@@ -42,6 +43,7 @@ ROUTERS = (
     ingest.router,
     cameras.router,
     city.router,
+    administration.router,
     audit.router,
     health.router,
 )
