@@ -274,7 +274,8 @@ def test_judging_leaves_the_index_as_it_was():
         an_alert(number, at=NOON + timedelta(minutes=number), severity=Severity(number % 5)) for number in range(9)
     ]
     alerts += [an_alert(20 + number, kind=AlertKind.MOTION, point=north_of(WEST, 2_000)) for number in range(3)]
+    alerts.append(public(30, "w-1"))
     first = correlate(index, alerts, RULES)
     assert (index.incidents, index.waiting, index.horizon, index.by_warning) == before
     assert correlate(index, alerts, RULES) == first
-    assert len(first.openings) == 1
+    assert len(first.openings) == 2

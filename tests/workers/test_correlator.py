@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.scribe import Request
 from dispatch.ports import AppendCommand, Verdict
 from dispatch.store.memory import MemoryLog
 from domain.alert.events import AlertsRecordedOnly, AlertsWaited
-from domain.identifiers import center_id, companion_of
+from domain.event import Actor
+from domain.identifiers import center_id, companion_of, named
 from domain.incident.commands import AcceptIncident, CloseIncident, DismissIncident, ResolveIncident
 from domain.incident.events import AlertsFolded, IncidentOpened, NumberAllocated, SeverityRaised
 from domain.policies.correlation_index import CorrelationIndex
 from domain.refusals import Unavailable
-from domain.vocabulary import DismissReason, Disposition
+from domain.vocabulary import ActorKind, DismissReason, Disposition
 from tests.workers.town import (
     CITY,
     EAST,
@@ -299,6 +303,30 @@ async def test_a_rise_that_lost_a_race_is_decided_again():
 
     opened = await town.events(IncidentOpened)
     assert [event.severity for event in opened] == [Severity.MODERATE, Severity.EXTREME]
+
+
+async def test_a_merged_incident_hands_alerts_to_its_head_and_takes_them_itself_when_un_merged():
+    town = await Town().found()
+    await town.alert(FIRE)
+    await town.alert(FIRE, point=north_of(WEST, 500))
+    await town.react()
+    (merged, head) = await town.facts(IncidentOpened)
+    desk = IncidentDesk(town.scribe, town.directory)
+    request = Request(
+        actor=Actor(kind=ActorKind.OPERATOR, id="somebody"),
+        received_at=town.clock.now(),
+        request_id=named("test", "merge"),
+    )
+    await desk.merge(merged.stream_id, head.stream_id, request)
+    await town.alert(FIRE)
+    await town.react()
+    await desk.unmerge(merged.stream_id, replace(request, request_id=named("test", "unmerge")))
+    await town.alert(FIRE)
+    await town.react()
+
+    folded = await town.events(AlertsFolded)
+    assert [event.incident_id for event in folded] == [head.stream_id, merged.stream_id]
+    assert [event.alerts[0].reason for event in folded] == ["correlation.head_of_merged", "correlation.near"]
 
 
 async def test_a_changed_rule_changes_the_outcome_with_no_code():
