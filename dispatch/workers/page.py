@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -94,10 +95,10 @@ class PageWriter:
 
     async def _write(self, page: fold.Page) -> list[fold.Parked]:
         loaded = [await self._rows(target, page) for target in self._targets]
-        folded = [
-            fold.fold(target.projection, page, rows, target.parking)
-            for target, rows in zip(self._targets, loaded, strict=True)
-        ]
+        folded = []
+        for target, rows in zip(self._targets, loaded, strict=True):
+            folded.append(fold.fold(target.projection, page, rows, target.parking))
+            await asyncio.sleep(0)  # a full page takes a tenth of a second: the process has other work between screens
         async with self._connection.transaction():
             await self._move(page.position)
             for target, rows, result in zip(self._targets, loaded, folded, strict=True):

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -41,9 +42,10 @@ WAIT_S = 1.0
 RECONNECT_PAUSE_S = 0.5
 JOIN_EVENTS_MAX = 20_000
 """A projection further behind is built beside the others: it must not hold them up while it catches up."""
-PRUNE_EVERY_S = 60.0
-CHANGES_KEPT_S = 3_600
-"""Board changes older than this are gone; a client that comes back later is told to reset."""
+PRUNE_EVERY_S = 30.0
+CHANGES_KEPT_S = 900.0
+"""Board changes older than this are gone: a client that comes back later is quicker with a fresh snapshot, and a flood
+night writes hundreds of megabytes of them an hour."""
 LOCK_SPACE = 0x50524F4A
 """First half of the advisory locks' keys."""
 
@@ -88,6 +90,7 @@ class Projector:
         page_events: int = PAGE_EVENTS,
         role: str | None = PROJECTOR_ROLE,
         join_events_max: int = JOIN_EVENTS_MAX,
+        changes_kept_s: float = CHANGES_KEPT_S,
     ) -> None:
         self._log = log
         self._dsn = dsn
@@ -95,6 +98,8 @@ class Projector:
         self._projections = {projection.name: projection for projection in projections}
         self._page_events = page_events
         self._join_events_max = join_events_max
+        self._changes_kept_s = changes_kept_s
+        self._marks: deque[tuple[float, int]] = deque()
         self._connection: asyncpg.Connection | None = None
         self._owned: dict[str, Owned] = {}
         self._moved = asyncio.Event()
@@ -177,7 +182,7 @@ class Projector:
         due = self._due(tip)
         is_full = bool(due) and await self._advance(due, tip)
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_S:
-            await self._prune()
+            await self.prune()
         if not is_full and due:
             await _pause(stop, PAGE_EVERY_S - (time.monotonic() - began))
 
@@ -291,26 +296,30 @@ class Projector:
             )
             await self._connection.fetchval("SELECT pg_advisory_unlock($1, hashtext($2))", LOCK_SPACE, name)
 
-    async def _prune(self) -> None:
-        """Forget old board changes, and say up to where."""
+    async def prune(self) -> None:
+        """Forget old board changes, and say up to where. Their age is that of the position marked at each call."""
         self._pruned_at = time.monotonic()
         board = self._owned.get(tables.board.name)
         if board is None or self._connection is None:
             return
+        self._marks.append((self._pruned_at, board.position))
+        position = None
+        while self._marks and self._pruned_at - self._marks[0][0] >= self._changes_kept_s:
+            position = self._marks.popleft()[1]
+        if position is None or position <= board.changes_since:
+            return
         async with self._connection.transaction():
-            gone = await self._connection.fetchval(
-                "WITH gone AS (DELETE FROM read.board_changes WHERE written_at < now() - make_interval(secs => $1)"
-                " RETURNING page_position) SELECT max(page_position) FROM gone",
-                float(CHANGES_KEPT_S),
+            await self._connection.execute("DELETE FROM read.board_changes WHERE page_position <= $1", position)
+            moved = await self._connection.execute(
+                "UPDATE read.checkpoints SET changes_since = $2"
+                " WHERE name = $1 AND state <> 'building' AND changes_since = $3",
+                tables.board.name,
+                position,
+                board.changes_since,
             )
-            if gone is not None:
-                await self._connection.execute(
-                    "UPDATE read.checkpoints SET changes_since = $2 WHERE name = $1 AND state <> 'building'",
-                    tables.board.name,
-                    max(gone, board.changes_since),
-                )
-        if gone is not None:
-            board.changes_since = max(gone, board.changes_since)
+            if moved != "UPDATE 1":
+                raise StaleCheckpoint(tables.board.name)
+        board.changes_since = position
 
     async def _release(self) -> None:
         """Drop what is remembered of rows and the locks, and ask for them again at once."""

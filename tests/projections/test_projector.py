@@ -21,7 +21,7 @@ from projections.queries import progress
 from projections.registry import PROJECTIONS
 from tests.domain.incident_story import ACCEPTED, OPENED, ROUTED, VERIFIED
 from tests.projections.conftest import City
-from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, collected
+from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, collected, tell
 
 ONE, TWO, THREE = INCIDENTS
 
@@ -194,3 +194,36 @@ async def test_pages_are_told_on_the_channel_after_they_can_be_read(city: City, 
         while int(await heard.get()) < 1:
             pass
     assert len(await city.ask(tables.board.select())) == 1
+
+
+async def test_old_changes_are_forgotten_and_it_is_said_up_to_where(city: City) -> None:
+    city.projector = Projector(city.log, city.dsn, changes_kept_s=0)
+    await city.tell([happening(ONE, OPENED)])
+    position = await city.tell([happening(ONE, ACCEPTED)])
+    await city.projector.prune()
+    (checkpoint,) = await city.ask(progress.checkpoints(["board"]))
+    assert (await city.ask(progress.board_changes(0)), checkpoint["changes_since"]) == ([], position)
+    await city.tell([happening(TWO, OPENED)])
+    assert len(await city.ask(progress.board_changes(position))) == 1
+    await city.projector.close()
+
+
+async def test_a_projector_that_loses_its_connection_goes_on_with_a_new_one(
+    city: City, hand: asyncpg.Connection
+) -> None:
+    stop = asyncio.Event()
+    running = asyncio.create_task(city.projector.run(stop))
+    try:
+        await tell(city.log, [happening(ONE, OPENED)])
+        assert await city.projector.wait_for(1, timeout_s=20)
+        await hand.execute(
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+            " WHERE application_name = 'dispatch projector' AND datname = current_database() AND pid <> $1",
+            hand.get_server_pid(),
+        )
+        await tell(city.log, [happening(TWO, OPENED)], began=1)
+        assert await city.projector.wait_for(2, timeout_s=20)
+    finally:
+        stop.set()
+        await running
+    assert len(await city.ask(tables.board.select())) == 2
