@@ -8,6 +8,7 @@ import asyncpg
 
 from dispatch.store.postgres import PostgresLog
 from dispatch.workers.ownership import AdvisoryOwnership
+from dispatch.workers.reactor import run_reactor
 from domain.alert.events import AlertsRecordedOnly, AlertsWaited
 from domain.incident.events import AlertsFolded, IncidentOpened, NumberAllocated
 from domain.refusals import Conflict
@@ -88,6 +89,57 @@ async def test_two_correlators_that_both_believe_to_own_the_task_record_everythi
             await log.close()
 
 
+async def test_a_standby_takes_over_in_the_middle_of_the_work(dsn):
+    clock = HandClock()
+    logs = [await PostgresLog.open(dsn) for _ in range(2)]
+    stop = asyncio.Event()
+    try:
+        one, other = Town(logs[0], clock), Town(logs[1], clock)
+        await one.found()
+        running = [
+            asyncio.create_task(
+                run_reactor(town.correlator, log=town.log, scribe=town.scribe, ownership=owner(dsn), stop=stop)
+            )
+            for town in (one, other)
+        ]
+        arriving = asyncio.create_task(arrive(one))
+        await until_judged(one, ALERTS // 4)
+        administrator = await asyncpg.connect(dsn)
+        killed = await administrator.fetchval(
+            """
+            SELECT count(pg_terminate_backend(a.pid)) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+            WHERE l.locktype = 'advisory' AND l.granted AND a.application_name LIKE 'dispatch owner%'
+            """
+        )
+        await administrator.close()
+        assert killed == 1
+        await arriving
+        await until_judged(one, ALERTS)
+        stop.set()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*running)
+        await everything_is_there_once(one)
+    finally:
+        stop.set()
+        for log in logs:
+            await log.close()
+
+
+async def until_judged(town: Town, count: int) -> None:
+    """Wait on the log itself until that many alerts have an end."""
+    position = 0
+    async with asyncio.timeout(30):
+        while len(await ends_of(town)) < count:
+            position = await town.log.wait_beyond(position, timeout_s=0.5)
+
+
+async def ends_of(town: Town) -> list[int]:
+    ends = [event.cause.alert_positions[-1] for event in await town.events(IncidentOpened)]
+    for kind in (AlertsFolded, AlertsWaited, AlertsRecordedOnly):
+        ends += [alert.position for event in await town.events(kind) for alert in event.alerts]
+    return ends
+
+
 async def arrive(town: Town) -> None:
     for number in range(ALERTS):
         kind = AlertKind.SMOKE_FIRE if number % 3 else AlertKind.MOTION
@@ -108,11 +160,7 @@ async def work(town: Town, arriving: asyncio.Task[None]) -> None:
 
 
 async def everything_is_there_once(town: Town) -> None:
-    ends = [event.cause.alert_positions[-1] for event in await town.events(IncidentOpened)]
-    for event in await town.events(AlertsFolded):
-        ends += [alert.position for alert in event.alerts]
-    for kind in (AlertsWaited, AlertsRecordedOnly):
-        ends += [alert.position for event in await town.events(kind) for alert in event.alerts]
+    ends = await ends_of(town)
     assert len(ends) == len(set(ends)) == ALERTS
     numbers = [event.number for event in await town.events(NumberAllocated)]
     assert numbers == [f"CD-20260701-{nth:04d}" for nth in range(1, len(numbers) + 1)]
