@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dispatch.ports import RecordedEvent
 from domain.catalogue import EVENTS
-from domain.event import Fact
+from domain.event import Event, Fact
 from domain.incident.decider import INITIAL, evolve
 from domain.incident.events import IncidentOpened
 from projections import fold
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, names
+from projections.board import Board
 from projections.fold import MemoryRows
-from projections.projection import Projection
+from projections.projection import Key, Projection, Row
 from projections.registry import PROJECTIONS
-from tests.projections.happenings import INCIDENTS, Happening, as_recorded, stories
+from tests.domain.incident_story import ACCEPTED, OPENED
+from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, as_recorded, stories
 
 
 def rows_of(projection: Projection, recorded: Sequence[RecordedEvent], page_events: int) -> MemoryRows:
@@ -42,6 +46,37 @@ def test_the_page_size_does_not_matter(story: list[Happening]) -> None:
     recorded = as_recorded(story)
     for projection in PROJECTIONS.values():
         assert rows_of(projection, recorded, 1).rows == rows_of(projection, recorded, 500).rows
+
+
+@settings(max_examples=40, deadline=None)
+@given(stories(), st.sets(st.integers(5, 35), max_size=4))
+def test_poison_parks_the_same_facts_at_any_page_size(story: list[Happening], poisoned: set[int]) -> None:
+    recorded = [replace(one, state=b"{") if one.position in poisoned else one for one in as_recorded(story)]
+    for projection in PROJECTIONS.values():
+        one_by_one, at_once = rows_of(projection, recorded, 1), rows_of(projection, recorded, 500)
+        assert (one_by_one.rows, one_by_one.parked) == (at_once.rows, at_once.parked)
+        wanted = {one.position for one in recorded if one.position in poisoned and one.topic in projection.topics}
+        assert {parked.position for parked in at_once.parked if parked.follows == parked.position} <= wanted
+        assert wanted <= {parked.position for parked in at_once.parked}
+
+
+class Faulty(Board):
+    """A board with a bug for one category."""
+
+    def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
+        if getattr(fact.event, "category", None) == "bug":
+            raise ZeroDivisionError
+        return super().apply(key, row, fact)
+
+
+def test_a_bug_in_a_fold_parks_one_incident_and_no_other() -> None:
+    story = [Happening(one, OPENED, 0, SYSTEM) for one in INCIDENTS]
+    story += [Happening(INCIDENTS[0], OPENED.model_copy(update={"category": "bug"}), 0, SYSTEM)]
+    story += [Happening(one, ACCEPTED, 0, SYSTEM) for one in INCIDENTS]
+    rows = rows_of(Faulty(), as_recorded(story), 500)
+    assert [rows.rows[one,]["phase"] for one in INCIDENTS] == ["open", "accepted", "accepted"]
+    assert [(parked.position, parked.follows) for parked in rows.parked] == [(4, 4), (5, 4)]
+    assert "ZeroDivisionError" in rows.parked[0].reason
 
 
 @settings(max_examples=60, deadline=None)

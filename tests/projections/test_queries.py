@@ -14,6 +14,7 @@ from domain.event import Event, GeoPoint, Personal, Place
 from domain.identifiers import companion_of
 from domain.incident.events import (
     AgencyAccepted,
+    AlertsFolded,
     FoldedAlert,
     IncidentEscalated,
     IncidentRelocated,
@@ -108,6 +109,8 @@ async def test_filters_leave_out(city: City) -> None:
     assert await filtered(categories=["flood.warning"]) == []
     assert await filtered(min_severity=int(Severity.SEVERE)) == []
     assert await filtered(phases=["open"]) == [ONE, TWO]
+    (counted,) = await city.ask(board.counts_for_center(STATION))
+    assert (counted["phase"], counted["incidents"]) == ("open", 2)
     assert await numbers(city, board.by_number(OPENED.city, OPENED.number)) in ([ONE, TWO], [TWO, ONE])
 
 
@@ -202,8 +205,6 @@ async def test_a_struck_note_stays_on_the_card_as_struck(city: City) -> None:
 
 
 async def test_alerts_are_listed_newest_first(city: City) -> None:
-    from domain.incident.events import AlertsFolded
-
     folded = AlertsFolded(
         incident_id=ONE,
         alerts=tuple(
