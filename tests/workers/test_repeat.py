@@ -76,6 +76,17 @@ async def test_every_decision_of_an_evening_comes_out_the_same():
     assert set(seen) == DECISIONS
 
 
+async def test_an_evening_on_a_real_database_is_the_evening_in_memory(pg_log):
+    in_memory, on_disk = await Town().found(), await Town(pg_log).found()
+    for town in (in_memory, on_disk):
+        await an_evening(town)
+
+    one, other = [await town.log.read_after(0, limit=100_000) for town in (in_memory, on_disk)]
+    assert [(row.position, row.stream_id, row.version, row.topic, row.state) for row in one] == [
+        (row.position, row.stream_id, row.version, row.topic, row.state) for row in other
+    ]
+
+
 async def test_a_forged_decision_does_not_come_out_the_same():
     town = await Town().found()
     await an_evening(town)
