@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -64,22 +65,37 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.fixture
+def start(folder: Path) -> Iterator[Callable[[], Up]]:
+    """Starts `dispatch up` in one folder; what a failed test left running is stopped."""
+    started: list[Up] = []
+
+    def up() -> Up:
+        started.append(Up(folder))
+        return started[-1]
+
+    yield up
+    for each in started:
+        if each.process.poll() is None:
+            each.end(signal.SIGKILL)
+
+
 @pytest.mark.xdist_group("up")
-def test_a_city_starts_answers_stops_continues_and_recovers(folder: Path) -> None:
-    first = Up(folder)
+def test_a_city_starts_answers_stops_continues_and_recovers(start: Callable[[], Up]) -> None:
+    first = start()
     assert len(first.children) == 4
     centers = first.curl()
     assert centers
     assert first.end(signal.SIGINT) == 0
     assert all(leaves(child) for child in first.children), "Ctrl-C leaves nothing behind"
 
-    second = Up(folder)
+    second = start()
     assert second.curl() == centers
     for pid in (second.process.pid, *second.children):
         os.kill(pid, signal.SIGKILL)
     assert second.end(signal.SIGKILL) == -signal.SIGKILL
 
-    third = Up(folder)
+    third = start()
     assert third.curl() == centers
     for child in third.children:
         os.kill(child, signal.SIGKILL)
