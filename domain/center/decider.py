@@ -74,9 +74,7 @@ def _establish(center_id: UUID, center: CenterEstablished, state: CenterState) -
     if state.established == center and not state.closed:
         return ()
     if state.established is not None and state.established.code != center.code:
-        return Refusal(
-            "center.code_is_permanent", f"{state.established.code} cannot become {center.code}."
-        )
+        return Refusal("center.code_is_permanent", f"{state.established.code} cannot become {center.code}.")
     if not center.path or center.path[-1] != center_id:
         return Refusal("center.path_must_end_in_itself", f"The path of {center.code} must be root first, itself last.")
     if (center.parent_id is None) != (center.kind is CenterKind.CITY):
