@@ -72,12 +72,12 @@ class Correlator:
         await self._directory.catch_up()
         self.index = CorrelationIndex()
         self.index.position = await self._begin(mark)
-        await self._fold_up_to(mark)
+        await self.fold_up_to(mark)
 
     async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
         """Judge the page on everything recorded until now."""
         await self._directory.catch_up()
-        await self._fold_up_to((await self._log.tip()).position)
+        await self.fold_up_to((await self._log.tip()).position)
         rules = self._current_rules()
         self.index.sweep(rules)
         return await self._changes(await self.judge(page, rules), rules)
@@ -103,7 +103,8 @@ class Correlator:
         retention = timedelta(seconds=self._current_rules().retention_s)
         return await self._log.position_at(last.recorded_at - retention - CLOCK_SLACK)
 
-    async def _fold_up_to(self, position: int) -> None:
+    async def fold_up_to(self, position: int) -> None:
+        """Bring the index up to a position."""
         while self.index.position < position:
             rows = await self._log.read_after(
                 self.index.position, limit=INDEX_PAGE_EVENTS, up_to_position=position, topics=TOPICS

@@ -32,6 +32,11 @@ from domain.policies.judgement import Judgement
 from domain.policies.recommendation import chosen_again
 from domain.refusals import Refusal
 
+JUDGEMENTS = (IncidentOpened, AlertsFolded, AlertsWaited, AlertsRecordedOnly)
+DECISION_TOPICS = tuple(
+    event.name for event in (*JUDGEMENTS, IncidentRouted, UnitsRecommended, IncidentEscalated, TransferTimedOut)
+)
+"""What policies decide."""
 PAGE_EVENTS_MAX = 2_000
 """A page's decisions are one command, and a command has no more events."""
 
@@ -43,6 +48,21 @@ class Repeater:
         self._log = log
         self._directory = directory
         self._clock = clock
+        # Facts asked for in log order share a page's judgement and one index that only moves forward.
+        self._correlator: Correlator | None = None
+        self._last: tuple[int, bool] | None = None
+
+    async def differing(self, *, after_position: int = 0) -> tuple[int, list[int]]:
+        """How many recorded decisions were made again, and the positions of those that came out otherwise."""
+        position, count, otherwise = after_position, 0, []
+        while rows := await self._log.read_after(position, limit=PAGE_EVENTS_MAX, topics=DECISION_TOPICS):
+            for row in rows:
+                same = await self.repeats(as_fact(row))
+                count += same is not None
+                if same is False:
+                    otherwise.append(row.position)
+            position = rows[-1].position
+        return count, otherwise
 
     async def repeats(self, fact: Fact[Any]) -> bool | None:
         """Whether the decision comes out the same; None for what people or devices said."""
@@ -93,17 +113,25 @@ class Repeater:
         known_up_to = known(fact.event)
         if known_up_to is None:
             return None
+        if self._last is None or self._last[0] != known_up_to:
+            rules = CorrelationRules(self._directory.rulebook(fact.envelope.rule_version))
+            self._last = known_up_to, await self._page_again(known_up_to, rules)
+        return self._last[1]
+
+    async def _page_again(self, known_up_to: int, rules: CorrelationRules) -> bool:
         page = await self._page(known_up_to)
-        correlator = Correlator(log=self._log, directory=self._directory, clock=self._clock)
-        await correlator.prepare(known_up_to)
+        correlator = self._correlator
+        if correlator is None or correlator.index.position > known_up_to:
+            correlator = self._correlator = Correlator(log=self._log, directory=self._directory, clock=self._clock)
+            await correlator.prepare(known_up_to)
+        await correlator.fold_up_to(known_up_to)
         late = correlator.index.late_folds
         alerts = [alert for alert in await self._alerts(page) if alert.position not in late]
-        rules = CorrelationRules(self._directory.rulebook(fact.envelope.rule_version))
         return _judged(await correlator.judge(alerts, rules)) == _recorded(page)
 
     async def _page(self, known_up_to: int) -> list[Event]:
         """The decisions made on that knowledge: one command, hence one run of positions after it."""
-        topics = [event.name for event in (IncidentOpened, AlertsFolded, AlertsWaited, AlertsRecordedOnly)]
+        topics = [event.name for event in JUDGEMENTS]
         rows = await self._log.read_after(known_up_to, limit=PAGE_EVENTS_MAX, topics=topics)
         return [event for event in (as_fact(row).event for row in rows) if known(event) == known_up_to]
 

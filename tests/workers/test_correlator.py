@@ -201,7 +201,7 @@ async def test_a_restart_rebuilds_the_same_index_and_goes_on():
         await town.react()
     (opened, *_) = await town.facts(IncidentOpened)
     await town.decide(opened.stream_id, DismissIncident(reason=DismissReason.FALSE_ALARM))
-    await town.correlator._fold_up_to((await town.log.tip()).position)
+    await town.correlator.fold_up_to((await town.log.tip()).position)
     live = town.correlator.index
 
     town.restart()

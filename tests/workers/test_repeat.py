@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections import Counter
 
 from dispatch.handling.scribe import as_fact
@@ -74,6 +79,7 @@ async def test_every_decision_of_an_evening_comes_out_the_same():
             seen[row.topic] += 1
             assert answer, f"{row.topic} at {row.position} came out otherwise"
     assert set(seen) == DECISIONS
+    assert await repeater.differing() == (seen.total(), [])
 
 
 async def test_an_evening_on_a_real_database_is_the_evening_in_memory(pg_log):
@@ -104,3 +110,23 @@ async def test_a_forged_decision_does_not_come_out_the_same():
 
 
 FIELDS = ("position", "stream_id", "version", "recorded_at", "envelope", "event")
+
+
+async def test_the_audit_makes_every_decision_again(pg_log, dsn, tmp_path):
+    town = await Town(pg_log).found()
+    await an_evening(town)
+    environment = {**os.environ, "DATABASE_URL": dsn, "DISPATCH_DATA_DIR": str(tmp_path)}
+    audit = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "dispatch.cli.main",
+        "audit",
+        "--decisions",
+        "--json",
+        env=environment,
+        stdout=subprocess.PIPE,
+    )
+    said, _ = await audit.communicate()
+    found = json.loads(said)
+    assert found["decisions_made_again"] > 60
+    assert found["decisions_differing"] == []
