@@ -49,7 +49,13 @@ COMMANDS_WAITING_MAX = 2_000
 QUEUE = "partner-commands"
 RELAY, COMMANDS = "dispatch relay", "dispatch partner commands"
 REPORT_TROUBLE = "UPDATE feed.relays SET trouble = $1, checked_at = $2"
-DATABASE_TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DATABASE_TROUBLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 TROUBLE = (DispatchError, NatsError, *DATABASE_TROUBLE)
 Work: TypeAlias = Callable[[Client, asyncio.Event], Awaitable[None]]
 """What is done over a connection, until the event says that it is lost."""

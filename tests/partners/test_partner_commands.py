@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -78,31 +79,43 @@ class House:
         try:
             yield
         finally:
+            died = working.done()
             working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            (ended,) = await asyncio.gather(working, return_exceptions=True)
+            assert not died, repr(ended)
 
     async def partner(self, agency: str = "police") -> PartnerClient:
         return PartnerClient(await self.bus.agency(agency), CITY, agency, timeout_s=2.0)
+
+    @asynccontextmanager
+    async def joined(self, agency: str) -> AsyncIterator[PartnerClient]:
+        """A partner for as long as the block runs: a server has a limit of connections."""
+        partner = await self.partner(agency)
+        try:
+            yield partner
+        finally:
+            await partner.close()
 
     async def until_read(self, count: int, agency: str = "police") -> list[Received]:
         """The agency's first `count` messages, however often NATS goes away meanwhile."""
         seen: list[Received] = []
         async with asyncio.timeout(WITHIN_S):
             while len(seen) < count:
-                try:
-                    seen += await (await self.partner(agency)).read(len(seen))
-                except Unavailable:
-                    continue
+                with contextlib.suppress(Unavailable):
+                    async with self.joined(agency) as partner:
+                        async for message in partner.follow(len(seen)):
+                            seen.append(message)
+                            if len(seen) == count:
+                                break
         return seen
 
     async def until_answered(self, verb: str, name: str, body: dict[str, Any], agency: str = "police") -> Answer:
         """Repeat a command with the same id until it is answered, as a partner must."""
         async with asyncio.timeout(WITHIN_S):
             while True:
-                try:
-                    return await (await self.partner(agency)).send(verb, message(name), body)
-                except Unavailable:
-                    continue
+                with contextlib.suppress(Unavailable):
+                    async with self.joined(agency) as partner:
+                        return await partner.send(verb, message(name), body)
 
 
 @pytest.fixture
