@@ -65,7 +65,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator
     given = os.environ.get("DATABASE_URL_TEST")
     with locked(folder / "cluster.json") as file:
         state = json.loads(file.read_text()) if file.exists() else {"users": 0}
-        if not state["users"]:
+        if state["users"]:
+            if given is None:
+                Cluster(Path(state["folder"])).hold()
+        else:
             if given is None:
                 cluster = Cluster.start(durable=False)
                 state["folder"], state["server"] = str(cluster.folder), cluster.dsn
