@@ -48,7 +48,7 @@ CLOCK_AHEAD_S_MAX = 60.0
 IS_ECHO = "SELECT from_partner FROM feed.entries WHERE agency = $1 AND message_id = $2"
 
 _log = logging.getLogger(__name__)
-_HANDLED = counter("dispatch_partner_commands_total", "Commands of partners.", ("agency", "result"))
+_HANDLED = counter("partner_commands_total", "Commands of partners.", ("agency", "result"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,9 @@ INSERT INTO feed.parked (position, stream_id, reason) SELECT * FROM unnest($1::b
 """
 
 _log = logging.getLogger(__name__)
-_LAG = gauge("dispatch_partner_feed_lag_events", "Events of the log the partner feeds have not read yet.")
-_WRITTEN = counter("dispatch_partner_feed_messages_total", "Messages numbered for a partner.", ("agency",))
-_PARKED = counter("dispatch_partner_feed_parked_total", "Facts no feed could read, and later ones of their stream.")
+_LAG = gauge("partner_feed_lag_events", "Events of the log the partner feeds have not read yet.")
+_WRITTEN = counter("partner_feed_messages_total", "Messages numbered for a partner.", ("agency",))
+_PARKED = counter("partner_feed_parked_total", "Facts no feed could read, and later ones of their stream.")
 
 
 @dataclass

@@ -44,10 +44,10 @@ ON CONFLICT (agency) DO UPDATE SET sequence = excluded.sequence, trouble = exclu
 """
 
 _log = logging.getLogger(__name__)
-_LAG = gauge("dispatch_relay_lag_messages", "Messages of a feed that its stream does not have yet.", ("agency",))
-_SENT = counter("dispatch_relay_messages_total", "Messages acknowledged by a partner's stream.", ("agency",))
-_REBUILT = counter("dispatch_relay_streams_rebuilt_total", "Streams made anew from the feed.", ("agency",))
-_WITHHELD = counter("dispatch_relay_withheld_total", "Messages replaced by a tombstone at the gate.", ("agency",))
+_LAG = gauge("relay_lag_messages", "Messages of a feed that its stream does not have yet.", ("agency",))
+_SENT = counter("relay_messages_total", "Messages acknowledged by a partner's stream.", ("agency",))
+_REBUILT = counter("relay_streams_rebuilt_total", "Streams made anew from the feed.", ("agency",))
+_WITHHELD = counter("relay_withheld_total", "Messages replaced by a tombstone at the gate.", ("agency",))
 
 Fields = Callable[[], Mapping[str, frozenset[str]]]
 """Agencies with a feed and the fields that may leave, at present."""

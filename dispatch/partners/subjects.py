@@ -44,11 +44,6 @@ def gateway_subject(city: str, gateway: str) -> str:
     return f"city.{token(city)}.gateway.{token(gateway)}.alerts"
 
 
-def every_gateway(city: str) -> str:
-    """What the ingest listens to, besides the same with `.*` behind it."""
-    return f"city.{token(city)}.gateway.*.alerts"
-
-
 def feed_stream(agency: str) -> str:
     """The one stream of an agency."""
     return f"FEED_{token(agency)}"

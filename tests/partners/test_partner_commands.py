@@ -32,6 +32,7 @@ from dispatch.store.postgres import PostgresLog
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.ownership import AdvisoryOwnership
 from dispatch.world import FreshIds, SystemClock
+from domain.identifiers import companion_of
 from domain.incident.events import IncidentAccepted
 from domain.refusals import Unavailable
 from domain.vocabulary import AgencyRole, AssignmentPhase, IncidentPhase, MessageStatus
@@ -417,6 +418,26 @@ async def test_a_backend_killed_in_the_middle_loses_and_repeats_nothing(house: H
         await told(house, incident_id)
         messages = await house.until_read(2)
     assert [each.sequence for each in messages] == [1, 2]
+
+
+async def test_a_partner_that_floods_us_holds_up_only_itself(house: House) -> None:
+    incident_id = await house.story.incident("1")
+    await house.story.routed(incident_id, police=RESPONSIBLE, flood_control=INFORMED)
+    async with house.served():
+        await house.until_answered("accept", "first", {"incident_id": incident_id}, "police")
+        flooder = await house.bus.agency("police")
+        body = json.dumps({"incident_id": str(incident_id), "text": "x"}).encode()
+        for number in range(1_000):
+            headers = {"ce-id": str(message(f"flood {number}"))}
+            await flooder.publish(f"city.{CITY}.police.command.note", body, headers=headers)
+        await flooder.flush()
+        answer = await house.until_answered("accept", "calm", {"incident_id": incident_id}, "flood_control")
+        assert answer.recorded
+        assert await notes_of(house, incident_id) < 1_000, "the flood was over before the other was answered"
+
+
+async def notes_of(house: House, incident_id: UUID) -> int:
+    return len(await house.story.log.read_stream(companion_of(incident_id)))
 
 
 async def told(house: House, incident_id: UUID) -> None:
