@@ -160,13 +160,13 @@ class Directory:
         self._camera_aliases: dict[tuple[str, str], UUID] = {}
         self._jurisdiction: Jurisdiction | None = None
 
-    async def catch_up(self) -> int:
-        """Fold everything up to the log's tip; the position reached.
+    async def catch_up(self, *, up_to_position: int | None = None) -> int:
+        """Fold everything up to the log's tip, or no farther than a position; the position reached.
 
         Many tasks share one directory: they take turns, or one that read an older page would take a newer fact back.
         """
         async with self._turn:
-            target = (await self._log.tip()).position
+            target = (await self._log.tip()).position if up_to_position is None else up_to_position
             while self.position < target:
                 page = await self._log.read_after(
                     self.position, limit=PAGE_EVENTS, up_to_position=target, topics=list(TOPICS)

@@ -88,7 +88,8 @@ class Recommender:
         await self.units.catch_up()
         rulebook, now = self._directory.rulebook(), self._clock.now()
         causes = {_incident_of(fact): fact for fact in page}
-        streams = await self._log.read_streams(list(causes))
+        # Not beyond what is known of the units: the decision names one position that it knew everything up to.
+        streams = await self._log.read_streams(list(causes), up_to_position=self.units.position)
         wanted: dict[UUID, tuple[IncidentState, tuple[int, ...]]] = {}
         for incident_id, rows in streams.items():
             state = INITIAL

@@ -51,6 +51,7 @@ class Repeater:
         # Facts asked for in log order share a page's judgement and one index that only moves forward.
         self._correlator: Correlator | None = None
         self._last: tuple[int, bool] | None = None
+        self._past = Directory(log, directory.city)
 
     async def differing(self, *, after_position: int = 0) -> tuple[int, list[int]]:
         """How many recorded decisions were made again, and the positions of those that came out otherwise."""
@@ -69,7 +70,8 @@ class Repeater:
         await self._directory.catch_up()
         match fact.event:
             case IncidentRouted() as event:
-                return await recomputed(fact, self._log, self._directory) == (event,)
+                past = await self._directory_at(known(event) or fact.position)
+                return await recomputed(fact, self._log, past) == (event,)
             case IncidentEscalated() | TransferTimedOut():
                 return await self._deadline_again(fact) == (fact.event,)
             case UnitsRecommended() as event:
@@ -80,6 +82,13 @@ class Repeater:
                 return await self._judged_again(fact)
             case _:
                 return None
+
+    async def _directory_at(self, position: int) -> Directory:
+        """The tree and the rules as they were known at a position."""
+        if self._past.position > position:
+            self._past = Directory(self._log, self._directory.city)
+        await self._past.catch_up(up_to_position=position)
+        return self._past
 
     async def _deadline_again(self, fact: Fact[IncidentEscalated | TransferTimedOut]) -> Sequence[Event]:
         state = await self._state(fact.stream_id, fact.position - 1)
@@ -151,10 +160,10 @@ class Repeater:
 
 
 def known(event: Event) -> int | None:
-    """The log position whose facts a judgement of correlation knew."""
+    """The log position whose facts a decision knew."""
     if isinstance(event, AlertsFolded | AlertsWaited | AlertsRecordedOnly):
         return event.known_up_to
-    if isinstance(event, IncidentOpened) and event.explanation is not None:
+    if isinstance(event, IncidentOpened | IncidentRouted) and event.explanation is not None:
         for reason in event.explanation.reasons:
             if "known_up_to" in reason.values:
                 return int(reason.values["known_up_to"])

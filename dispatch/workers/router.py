@@ -81,7 +81,15 @@ def routed(
         state = evolve(state, fact.event)
     positions = tuple(fact.position for fact in facts if isinstance(fact.event, INPUTS))
     ground = ground_of(state, directory, rulebook)
-    given = RoutingInput(state, ground, rulebook, decided_at, positions, began_anew=_began_anew(facts))
+    given = RoutingInput(
+        state,
+        ground,
+        rulebook,
+        decided_at,
+        positions,
+        began_anew=_began_anew(facts),
+        known_up_to=directory.position,
+    )
     decided = decide(route(given), state)
     # Routing is one of the commands that come too late silently; a refusal here means that we built a bad one.
     assert not isinstance(decided, Refusal), f"{decided}"
@@ -116,7 +124,10 @@ def ground_of(state: IncidentState, directory: Directory, rulebook: Rulebook) ->
 
 
 async def recomputed(fact: Fact[IncidentRouted], log: EventLog, directory: Directory) -> tuple[Event, ...]:
-    """A recorded routing made again from the facts before it and the rule version it names."""
+    """A recorded routing made again from the facts before it and the rule version it names.
+
+    `directory` is the tree of then: `known_up_to` of the decision says until which position.
+    """
     rows = await log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
     rulebook = directory.rulebook(fact.envelope.rule_version)
     return routed([as_fact(row) for row in rows], directory, rulebook, fact.envelope.occurred_at)

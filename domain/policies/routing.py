@@ -58,7 +58,8 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class RoutingInput:
-    """All that a routing decision reads. `positions` are those of the facts behind `state`.
+    """All that a routing decision reads. `positions` are those of the facts behind `state`; the tree and the rules are
+    as the log had them at `known_up_to`.
 
     `began_anew`: it was reopened or un-merged since the last routing, so an earlier deadline is void.
     """
@@ -69,6 +70,7 @@ class RoutingInput:
     decided_at: datetime
     positions: tuple[int, ...] = ()
     began_anew: bool = False
+    known_up_to: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,7 @@ def _explained(
                 "asked_category": given.state.category,
                 "owner_rule": rule.owner.value,
                 "routing_class": rule.routing_class.value,
+                "known_up_to": str(given.known_up_to),
             },
         )
     ]

@@ -12,6 +12,7 @@ from collections import Counter
 from dispatch.handling.scribe import as_fact
 from dispatch.ports import UnitPosition
 from dispatch.workers.repeat import Repeater
+from domain.center.events import CenterClosed
 from domain.event import Place
 from domain.identifiers import center_id
 from domain.incident.commands import DismissIncident, RelocateIncident
@@ -20,6 +21,7 @@ from domain.vocabulary import DismissReason
 from tests.workers.town import (
     CITY,
     EAST,
+    NOON,
     WEST,
     AlertKind,
     MessageStatus,
@@ -40,6 +42,19 @@ DECISIONS = {
     "incident.units_recommended",
     "incident.escalated",
 }
+
+
+async def test_a_tree_that_changed_since_does_not_change_what_was_decided():
+    town = await Town().found()
+    await town.alert(AlertKind.INTRUSION)
+    await town.react()
+    await town.record(center_id(CITY, "s-west"), CenterClosed(valid_to=NOON.date(), reason="joined with another"))
+    await town.alert(AlertKind.SMOKE_FIRE)
+    await town.alert(AlertKind.LANDSLIDE)
+    await town.react()
+    repeater = Repeater(log=town.log, directory=town.directory, clock=town.clock)
+
+    assert (await repeater.differing())[1] == []
 
 
 async def an_evening(town: Town) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dispatch.workers.router import recomputed
+from dispatch.workers.repeat import Repeater
 from domain.event import Place
 from domain.identifiers import center_id
 from domain.incident.commands import AcceptIncident, ClassifyIncident, DismissIncident, RelocateIncident, ReopenIncident
@@ -170,11 +170,11 @@ async def test_every_recorded_routing_comes_out_the_same_when_made_again():
     await town.react()
     await town.publish(with_rule(sample_rulebook(), "security.intrusion", owner="city"))
 
-    await town.directory.catch_up()
+    repeater = Repeater(log=town.log, directory=town.directory, clock=town.clock)
     recorded = await town.facts(IncidentRouted)
     assert len(recorded) > 20
     for fact in recorded:
-        assert await recomputed(fact, town.log, town.directory) == (fact.event,)
+        assert await repeater.repeats(fact)
 
 
 async def test_a_changed_rule_changes_the_owner_with_no_code():
