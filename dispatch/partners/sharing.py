@@ -36,7 +36,7 @@ from domain.assignment.events import (
 from domain.event import Event, Fact
 from domain.incident import events as incident
 from domain.incident.decider import INITIAL, IncidentState, evolve
-from domain.vocabulary import AssignmentPhase, MessageStatus
+from domain.vocabulary import AgencyRole, AssignmentPhase, MessageStatus
 
 MESSAGES: dict[str, type[IncidentMessage]] = {
     incident.IncidentRouted.name: contracts.Routed,
@@ -71,6 +71,7 @@ PROGRESS: dict[str, AssignmentPhase] = {
     UnitOnScene.name: AssignmentPhase.ON_SCENE,
 }
 ENDS = frozenset({AssignmentDeclined.name, AssignmentCleared.name, AssignmentCancelled.name})
+STRONGEST_FIRST = (AgencyRole.RESPONSIBLE, AgencyRole.SUPPORTING, AgencyRole.INFORMED)
 TOPICS = (incident.IncidentOpened.name, *MESSAGES)
 
 
@@ -183,6 +184,7 @@ def _body(
     tree: Tree,
 ) -> dict[str, Any]:
     state = shared.state
+    role = _roles(state).get(agency)
     extra: dict[str, Any] = {}
     if issubclass(contract, contracts.AssignmentMessage):
         extra["assignment_id"] = getattr(fact.event, "assignment_id", None)
@@ -197,7 +199,7 @@ def _body(
         headline=shared.headline,
         opened_at=shared.opened_at,
         message_status=state.status.value,
-        role=next((each.role.value for each in state.recipients if each.agency == agency), None),
+        role=role.value if role else None,
         recipients=_recipients(state),
         owner=tree.center(state.owner.center_id) if state.owner else None,
         accept_by=state.accept_by,
@@ -222,10 +224,18 @@ def _place(state: IncidentState) -> PublicPlace | None:
     return PublicPlace(lon=point.lon if point else None, lat=point.lat if point else None, address=address)
 
 
+def _roles(state: IncidentState) -> dict[str, AgencyRole]:
+    """Each agency once, with the most it is asked: two of its centers may be recipients with different roles."""
+    roles: dict[str, AgencyRole] = {}
+    for each in sorted(state.recipients, key=lambda recipient: STRONGEST_FIRST.index(recipient.role)):
+        roles.setdefault(each.agency, each.role)
+    return roles
+
+
 def _recipients(state: IncidentState) -> tuple[PublicRecipient, ...]:
     return tuple(
-        PublicRecipient(agency=each.agency, role=each.role.value, answer=state.answers.get(each.agency))
-        for each in state.recipients
+        PublicRecipient(agency=agency, role=role.value, answer=state.answers.get(agency))
+        for agency, role in _roles(state).items()
     )
 
 
