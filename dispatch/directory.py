@@ -176,6 +176,11 @@ class Directory:
                 self.position = page[-1].position if len(page) == PAGE_EVENTS else target
             return self.position
 
+    async def reach(self, position: int) -> None:
+        """Know at least everything up to a position: no look at the log where that is so already."""
+        if self.position < position:
+            await self.catch_up()
+
     def _apply_readable(self, row: RecordedEvent) -> None:
         """A fact that nobody can read must not keep everybody from all the others."""
         try:

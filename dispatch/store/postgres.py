@@ -23,6 +23,10 @@ TIMEOUTS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_transactio
 """Said again for each connection: a role taken with SET ROLE does not bring its own settings."""
 
 
+async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Readers only select: nothing to reset, and the pool's own reset is a second round trip for each read."""
+
+
 class PostgresLog(Reader):
     """`dispatch.ports.EventLog` on PostgreSQL."""
 
@@ -47,7 +51,9 @@ class PostgresLog(Reader):
             return await asyncpg.connect(dsn, server_settings=settings, **waiting)
 
         async with available():
-            pool = await asyncpg.create_pool(dsn, min_size=1, max_size=readers_max, server_settings=settings, **waiting)
+            pool = await asyncpg.create_pool(
+                dsn, min_size=1, max_size=readers_max, server_settings=settings, reset=_leave_as_it_is, **waiting
+            )
         log = cls(pool, connect)
         try:
             async with available():

@@ -76,8 +76,9 @@ class Correlator:
 
     async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
         """Judge the page on everything recorded until now."""
-        await self._directory.catch_up()
-        await self.fold_up_to((await self._log.tip()).position)
+        end = page[-1].position if page else self.index.position
+        await self._directory.reach(end)
+        await self._fold_all(end)
         rules = self._current_rules()
         self.index.sweep(rules)
         return await self._changes(await self.judge(page, rules), rules)
@@ -106,14 +107,27 @@ class Correlator:
     async def fold_up_to(self, position: int) -> None:
         """Bring the index up to a position."""
         while self.index.position < position:
-            rows = await self._log.read_after(
-                self.index.position, limit=INDEX_PAGE_EVENTS, up_to_position=position, topics=TOPICS
-            )
-            facts = [fact for row in rows if (fact := self._readable(row)) is not None]
-            await self._fetch_unknown(facts)
-            for fact in facts:
-                self.index.apply(fact)
-            self.index.position = rows[-1].position if len(rows) == INDEX_PAGE_EVENTS else position
+            if not await self._fold_page(position):
+                self.index.position = position
+
+    async def _fold_all(self, at_least: int) -> None:
+        """Bring the index up to everything recorded until now; that is at least everything up to a position."""
+        while await self._fold_page(None):
+            pass
+        self.index.position = max(self.index.position, at_least)
+
+    async def _fold_page(self, up_to_position: int | None) -> bool:
+        """Fold one page of the log; whether there may be more."""
+        rows = await self._log.read_after(
+            self.index.position, limit=INDEX_PAGE_EVENTS, up_to_position=up_to_position, topics=TOPICS
+        )
+        facts = [fact for row in rows if (fact := self._readable(row)) is not None]
+        await self._fetch_unknown(facts)
+        for fact in facts:
+            self.index.apply(fact)
+        if rows:
+            self.index.position = rows[-1].position
+        return len(rows) == INDEX_PAGE_EVENTS
 
     async def _fetch_unknown(self, facts: Sequence[Fact[Event]]) -> None:
         """Incidents opened before the retention time that something names now: what was decided on them so far."""

@@ -94,15 +94,14 @@ class ReactorRunner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own the task and work until `stop`. Failures of the world are waited out, never raised."""
-        failures = 0
+        failures, tip = 0, None
         while not stop.is_set():
             try:
                 if not await self._own(stop):
                     break
-                moved = await self.step()
+                await self.step(tip)
                 failures = 0
-                if not moved:
-                    await self._wait(stop)
+                tip = await self._wait(stop)
             except NewerSchema as error:
                 await self._pause(stop, error)
             except (Unavailable, Conflict, OSError, TimeoutError) as error:
@@ -115,11 +114,14 @@ class ReactorRunner:
                 failures += 1
         await self._ownership.release()
 
-    async def step(self) -> bool:
-        """Work one page; whether there was anything to look at. Raises what the world says."""
+    async def step(self, tip: int | None = None) -> bool:
+        """Work one page; whether there was anything to look at. Raises what the world says.
+
+        `tip` is where the log was last seen to end; without it, the log is asked.
+        """
         if self._mark is None:
             await self._begin()
-        page = await self._read()
+        page = await self._read(tip if tip is not None else (await self._log.tip()).position)
         if not page.rows:
             return await self._pass_over(page.to_position)
         await self._work(page)
@@ -160,8 +162,9 @@ class ReactorRunner:
         self._mark = None
         return await acquire_or_stop(self._ownership, stop)
 
-    async def _read(self) -> Page:
-        tip = (await self._log.tip()).position
+    async def _read(self, tip: int) -> Page:
+        if tip <= self._position:
+            return Page((), self._position)
         limit = self._reactor.page_events
         rows = await self._log.read_after(
             self._position, limit=limit, up_to_position=tip, topics=sorted(self._reactor.topics)
@@ -258,18 +261,17 @@ class ReactorRunner:
             },
         )
 
-    async def _wait(self, stop: asyncio.Event) -> None:
-        """Until the log grows, `IDLE_S` passes, or we are stopped."""
+    async def _wait(self, stop: asyncio.Event) -> int:
+        """Until the log is beyond our position, `IDLE_S` passes, or we are stopped; where the log ends."""
         grown = asyncio.create_task(self._log.wait_beyond(self._position, timeout_s=IDLE_S))
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((grown, stopped), return_when=asyncio.FIRST_COMPLETED)
+            return grown.result() if grown.done() else self._position
         finally:
             for task in (grown, stopped):
                 task.cancel()
-            results = await asyncio.gather(grown, stopped, return_exceptions=True)
-        if isinstance(results[0], Exception):
-            raise results[0]
+            await asyncio.gather(grown, stopped, return_exceptions=True)
 
     async def _pause(self, stop: asyncio.Event, error: NewerSchema) -> None:
         logger.error("reactor paused", extra={"reactor": self._reactor.name, "reason": str(error)})

@@ -84,7 +84,7 @@ class Recommender:
 
     async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
         """One recommendation for each live, actual incident of the page."""
-        await self._directory.catch_up()
+        await self._directory.reach(page[-1].position)
         await self.units.catch_up()
         rulebook, now = self._directory.rulebook(), self._clock.now()
         causes = {_incident_of(fact): fact for fact in page}

@@ -50,7 +50,7 @@ class Router:
 
     async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
         """One routing for each incident of the page, on its state of now."""
-        await self._directory.catch_up()
+        await self._directory.reach(page[-1].position)
         rulebook, now = self._directory.rulebook(), self._clock.now()
         causes = {fact.stream_id: fact for fact in page}
         streams = await self._log.read_streams(list(causes))

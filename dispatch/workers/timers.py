@@ -86,8 +86,8 @@ class Timers:
         if self._mark is None:
             self._mark = self._position = await self._log.mark(self.name)
             self.dues = DueList()
-        await self._directory.catch_up()
         await self._fold()
+        await self._directory.reach(self._position)
         passed = self.dues.until(self._clock.now(), DUES_A_STEP_MAX)
         recorded = await self._answer(passed) if passed else 0
         await self._move_mark()
