@@ -58,6 +58,7 @@ class Correlator:
     name = "correlator"
     topics = frozenset(event.name for event in (*ALERTS, *ENDS))
     page_events = PAGE_ALERTS_MAX
+    linger_s = 0.0
 
     def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
         self._log = log

@@ -57,6 +57,8 @@ class Reactor(Protocol):
     name: str
     topics: frozenset[str]
     page_events: int
+    linger_s: float
+    """Pause after a page, for work that need not be done at once and is cheaper in larger pages."""
 
     async def prepare(self, mark: int) -> None:
         """Build the memory as of the mark: at the start, and when another owner has moved it."""
@@ -99,8 +101,10 @@ class ReactorRunner:
             try:
                 if not await self._own(stop):
                     break
-                await self.step(tip)
+                moved = await self.step(tip)
                 failures = 0
+                if moved and self._reactor.linger_s:
+                    await sleep_or_stop(stop, self._reactor.linger_s)
                 tip = await self._wait(stop)
             except NewerSchema as error:
                 await self._pause(stop, error)

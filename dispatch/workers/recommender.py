@@ -69,6 +69,7 @@ class Recommender:
     name = "recommender"
     topics = frozenset(event.name for event in TRIGGERS)
     page_events = PAGE_FACTS
+    linger_s = 0.2
 
     def __init__(self, *, log: EventLog, directory: Directory, clock: Clock, positions: UnitPositions) -> None:
         self._log = log

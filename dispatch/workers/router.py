@@ -38,6 +38,7 @@ class Router:
     name = "router"
     topics = frozenset(event.name for event in INPUTS)
     page_events = PAGE_FACTS
+    linger_s = 0.0
 
     def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
         self._log = log

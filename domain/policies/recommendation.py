@@ -19,7 +19,7 @@ from domain.rulebook.content import ResponseRule, Rulebook
 from domain.vocabulary import UnitKind
 
 POLICY = "recommendation"
-CANDIDATES_MAX = 12
+CANDIDATES_MAX = 8
 """Named for each response rule: the chosen ones and the next best, nearest first."""
 
 
@@ -78,7 +78,7 @@ def recommend(
             shortfalls.append(_reason("no_point", rule))
             continue
         free = [unit for unit in units if unit.unit_id not in chosen]
-        weighed = sorted(_weighed(rule, point, free, rulebook), key=lambda each: (each.cost_m, str(each.unit.unit_id)))
+        weighed = sorted(_weighed(rule, point, free, rulebook), key=lambda each: (each.cost_m, each.unit.unit_id))
         taken = [each.unit.unit_id for each in weighed if each.fits][: rule.units]
         chosen += taken
         candidates += _candidates(rule, number, weighed, taken)

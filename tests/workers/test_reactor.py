@@ -32,6 +32,7 @@ class Echo:
     name = "echo"
     topics = frozenset({AlertReceived.name})
     page_events = 10
+    linger_s = 0.0
 
     def __init__(self) -> None:
         self.bad: set[UUID] = set()
