@@ -176,20 +176,25 @@ class Correlator:
     # Writing.
 
     async def _changes(self, judgement: Judgement, rules: CorrelationRules) -> list[Change]:
-        changes = await self._openings(judgement, rules)
+        # The journal comes first: an alert that waited and was met within one page waits before its opening settles it,
+        # or an index folded from the log would let it open a second incident.
+        changes = self._journal(judgement, rules)
+        changes += await self._openings(judgement, rules)
         for folding in judgement.foldings.values():
             changes.append(_folded(folding, rules.version, self.index.position))
             if folding.rises and folding.version:
                 changes.append(_raised(folding, rules.version))
+        return changes
+
+    def _journal(self, judgement: Judgement, rules: CorrelationRules) -> list[Change]:
+        """What waits, and what was left alone."""
         journal: list[Event] = []
         if judgement.waits:
             journal.append(AlertsWaited(alerts=tuple(judgement.waits), known_up_to=self.index.position))
         if judgement.left_alone:
             left_alone = tuple(judgement.left_alone)
             journal.append(AlertsRecordedOnly(alerts=left_alone, known_up_to=self.index.position))
-        if journal:
-            changes.append(Change(self.journal, None, tuple(journal), rule_version=rules.version))
-        return changes
+        return [Change(self.journal, None, tuple(journal), rule_version=rules.version)] if journal else []
 
     async def _openings(self, judgement: Judgement, rules: CorrelationRules) -> list[Change]:
         """New incidents with their numbers; what got worse within the page is said right after the opening."""

@@ -60,9 +60,8 @@ async def test_the_log_is_verified_as_long_work(edge: Edge) -> None:
     assert started.status_code == 202
     location = started.headers["location"]
     async with asyncio.timeout(10):
-        found = await edge.client.get(location, headers=auditor)
-        while found.json()["state"] == "running":
-            found = await edge.client.get(location, headers=auditor)
+        await edge.services.operations.settled()
+    found = await edge.client.get(location, headers=auditor)
     assert found.json()["state"] == "done"
     assert found.json()["result"]["whole"] is True
     assert found.json()["done"] == found.json()["total"] == (await edge.services.log.tip()).position

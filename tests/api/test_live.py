@@ -12,8 +12,10 @@ import asyncpg
 import httpx
 import pytest
 
-from dispatch.api import live
-from dispatch.api.live import Hub, Subscriber, stream
+from dispatch.api import live, live_response
+from dispatch.api.database import Database
+from dispatch.api.live import Hub, Subscriber
+from dispatch.api.live_response import Beginning, stream
 from dispatch.api.server import Server, listening, server_of
 from dispatch.api.tokens import Identity
 from domain.vocabulary import Role
@@ -121,6 +123,8 @@ async def test_a_client_that_comes_back_misses_nothing(edge: Edge, server: tuple
         path = "/v1/centers/east-station/stream" + ("" if resume else f"?after={last}")
         async with opened(server[1], path, headers | resume) as events:
             told = await events.until("page")
+            while len([name for name, _ in told if name == "upsert"]) < len(missed):
+                told += await events.until("page")  # pages this process has not tailed yet follow as they come
             assert [data["incident_id"] for name, data in told if name == "upsert"] == missed
             assert not [name for name, _ in told if name in {"snapshot", "reset"}]
 
@@ -180,7 +184,7 @@ async def test_an_id_that_is_no_position_is_422(edge: Edge) -> None:
 async def test_a_silent_stream_pings_and_moves_its_id(
     edge: Edge, server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "PING_S", 0.05)
+    monkeypatch.setattr(live_response, "PING_S", 0.05)
     headers = edge.as_operator("west-station.01")
     async with opened(server[1], "/v1/centers/west-station/stream", headers) as events:
         await events.until("page")
@@ -192,7 +196,7 @@ async def test_a_silent_stream_pings_and_moves_its_id(
 
 
 def test_the_ping_keeps_the_promise() -> None:
-    assert live.PING_S <= 15
+    assert live_response.PING_S <= 15
 
 
 async def test_the_number_of_streams_is_limited(edge: Edge, server: tuple[Server, str]) -> None:
@@ -221,12 +225,8 @@ async def test_a_client_that_is_too_slow_is_told_to_resync_and_let_go(edge: Edge
     hub: Hub = edge.services.hub
     subscriber = hub.subscribe(("center", town.center("east-station")), None)
 
-    async def snapshot(*_: object) -> tuple[int, list[Any]]:
-        return 0, []
-
-    events = stream(hub, subscriber, None, snapshot)
-    assert await anext(events) == b"retry: 2000\n\n"
-    await anext(events)
+    events = stream(hub, subscriber, Beginning(0, b"what it is told first"))
+    assert (await anext(events)).startswith(b"retry: 2000\n\nwhat")
     for page in range(live.QUEUE_PAGES_MAX + 1):
         subscriber.offer(page + 1, b"x")
     assert subscriber.pages == []
@@ -264,3 +264,48 @@ async def test_a_stream_does_not_outlive_its_token(edge: Edge, server: tuple[Ser
     async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
         assert (await events.until("expired"))[-1][0] == "expired"
         assert (await events.next())[0] == "end"
+
+
+async def test_clients_of_one_board_share_its_snapshot(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = 0
+    read = edge.services.beginnings._read
+
+    async def counted(*wanted: Any) -> Beginning:
+        nonlocal reads
+        reads += 1
+        return await read(*wanted)
+
+    monkeypatch.setattr(edge.services.beginnings, "_read", counted)
+    hub = edge.services.hub
+    await hub.ready()
+    subscribers = [hub.subscribe(("center", town.center("east")), None) for _ in range(50)]
+    told = await asyncio.gather(*(edge.services.beginnings.of(subscriber, None) for subscriber in subscribers))
+    assert reads == 1
+    assert len({beginning.told for beginning in told}) == 1
+
+
+async def test_a_shared_snapshot_older_than_the_clients_place_is_completed(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, key = edge.services.hub, ("center", town.center("east-station"))
+    old = await edge.services.beginnings._read(key, None)
+    missed = await edge.report()
+    async with asyncio.timeout(DEADLINE_S):
+        await hub.told_of(missed["position"])
+
+    async def stale(*_: Any) -> Beginning:
+        return old
+
+    monkeypatch.setattr(edge.services.beginnings, "_read", stale)
+    beginning = await edge.services.beginnings.of(hub.subscribe(key, None), None)
+    assert missed["incident_id"] in beginning.told.decode()
+    assert beginning.position >= missed["position"]
+
+
+async def test_a_stream_that_cannot_begin_is_503_and_keeps_no_place(edge: Edge) -> None:
+    away = Database.connect("postgresql://nobody@127.0.0.1:1/none")
+    edge.services.beginnings._database = away
+    answer = await edge.client.get("/v1/centers/east/stream", headers=edge.as_operator("east.01"))
+    is_problem(answer, 503, "unavailable")
+    assert edge.services.hub._count == 0
+    await away.close()

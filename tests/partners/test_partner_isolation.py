@@ -69,6 +69,7 @@ async def test_a_partner_hears_its_own_feed_live_and_no_other(bus: Bus) -> None:
     await police.flush()
     await ours.publish(FLOOD_SUBJECT, b"for flood control")
     await ours.publish(POLICE_SUBJECT, b"for police")
+    await ours.flush()
     assert (await heard.next_msg(timeout=5)).data == b"for police"
     assert heard.pending_msgs == 0
 

@@ -171,6 +171,19 @@ def test_where_pages_end_makes_no_difference(arrivals, page_size):
     asyncio.run(play())
 
 
+def test_an_alert_that_waited_and_was_met_in_one_page_opens_no_second_incident():
+    """Found by the property above: after the page, the index folded from the log let it wait again."""
+
+    async def play() -> None:
+        stall = {**BASE, "kind": AlertKind.ILLEGAL_STALL, "severity": Severity.UNKNOWN}
+        places = [GeoPoint(lon=lon, lat=30.7) for lon in (104.0207, 104.0214, 104.02)]
+        first, second, third = ({**stall, "point": place} for place in places)
+        town = await told([first, second, "page", "restart", third])
+        assert len(await town.facts(IncidentOpened)) == 1
+
+    asyncio.run(play())
+
+
 def test_alerts_are_what_hypothesis_makes_of_them():
     """The strategy reaches every end, or the properties above would prove little."""
 

@@ -109,6 +109,7 @@ async def test_a_standby_takes_over_in_the_middle_of_the_work(dsn):
             """
             SELECT count(pg_terminate_backend(a.pid)) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
             WHERE l.locktype = 'advisory' AND l.granted AND a.application_name LIKE 'dispatch owner%'
+              AND a.datname = current_database()
             """
         )
         await administrator.close()
