@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import json
 import logging
-import math
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from dispatch.api.database import Database, Row
 from dispatch.api.problem import Problem
@@ -38,19 +34,16 @@ from projections.queries.progress import checkpoints
 
 log = logging.getLogger(__name__)
 
-PING_S = 10.0
-"""Below the promised 15 s; proxies cut what is silent for 30 to 60 s."""
 QUEUE_BYTES_MAX = 4_194_304
 QUEUE_PAGES_MAX = 512
 CHANGES_PER_READ = 2_000
 PAGE_CHANGES_MAX = 1_000_000
 """Rows of one page: it is read whole; a page has at most as many incidents as events."""
-RESUME_CHANGES_MAX = 10_000
-"""A client that missed more is quicker with a fresh snapshot."""
 IDLE_WAIT_S = 2.0
 BEHIND_POLL_S = 0.01
 """How soon the checkpoint is looked at again while the log is ahead of it."""
 FAILED_WAIT_S = 1.0
+START_WAIT_S = 2.0
 
 CLIENTS = gauge("live_clients", "Live streams that are open.")
 RESYNCS = counter("live_resyncs_total", "Clients let go because they were too slow.")
@@ -135,6 +128,8 @@ class Subscriber:
     bytes_waiting: int = 0
     overflowed: bool = False
     closed: bool = False
+    since: int = 0
+    """Pages after this one are offered to the queue; what came before is read."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, position: int, chunk: bytes) -> None:
@@ -173,10 +168,24 @@ class Hub:
         self._count = 0
         self._task: asyncio.Task[None] | None = None
         self.position = 0
+        self.changes_since = 0
+        self._moved = asyncio.Condition()
+        self._started = asyncio.Event()
 
     def start(self) -> None:
         """Begin tailing. Needs a running loop."""
         self._task = asyncio.create_task(self._tail(), name="board-tail")
+
+    async def ready(self) -> None:
+        """Return once the tail knows where it stands: a stream opened before that would have a gap.
+
+        Raises `Unavailable`.
+        """
+        try:
+            async with asyncio.timeout(START_WAIT_S):
+                await self._started.wait()
+        except TimeoutError:
+            raise Unavailable("live.not_started", "The change feed cannot be read yet. Try again shortly.") from None
 
     def close_streams(self) -> None:
         """End every stream, so that the server can stop without waiting for clients that never leave."""
@@ -201,7 +210,7 @@ class Hub:
                 f"This process serves {self._clients_max} live streams and all are taken. Try again in 5 s.",
                 headers={"Retry-After": "5"},
             )
-        subscriber = Subscriber(key, categories, life_s)
+        subscriber = Subscriber(key, categories, life_s, since=self.position)
         self._subscribers[key].add(subscriber)
         self._count += 1
         CLIENTS.set(self._count)
@@ -222,15 +231,16 @@ class Hub:
         while True:
             try:
                 if not started:
-                    self.position = (await self.checkpoint())[0]
+                    self.position, self.changes_since = await self.checkpoint()
                     started = True
+                    self._started.set()
                 await self._step()
             except (Unavailable, OSError):
                 log.warning("the change feed cannot be read; trying again", extra={"position": self.position})
                 await asyncio.sleep(FAILED_WAIT_S)
 
     async def _step(self) -> None:
-        reached, _ = await self.checkpoint()
+        reached, self.changes_since = await self.checkpoint()
         if reached < self.position:
             # Rows were switched or the log was restored: what clients hold is of another world.
             self._resync_all()
@@ -267,6 +277,13 @@ class Hub:
             for position, page in pages.items():
                 self._fan_out(position, page)
             self.position = reached
+            async with self._moved:
+                self._moved.notify_all()
+
+    async def told_of(self, position: int) -> None:
+        """Return when every stream of this process was offered the pages up to this position."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self.position >= position)
 
     def _fan_out(self, position: int, page: list[Change]) -> None:
         told: dict[Subscriber, list[bytes]] = defaultdict(list)
@@ -284,98 +301,3 @@ class Hub:
             for subscriber in subscribers:
                 subscriber.overflowed = True
                 subscriber.wake.set()
-
-
-Snapshot = Callable[[Key, frozenset[str] | None], Awaitable[tuple[int, list[Mapping[str, Any]]]]]
-"""The board of a center or agency now, and the position it holds."""
-
-
-class LiveResponse(StreamingResponse):
-    """An open stream; the place is given back even if the client left before the first byte."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, hub: Hub, subscriber: Subscriber, after: int | None, snapshot: Snapshot) -> None:
-        super().__init__(
-            stream(hub, subscriber, after, snapshot),
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
-        self._leave = functools.partial(hub.unsubscribe, subscriber)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve until either side ends it."""
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._leave()
-
-
-async def stream(hub: Hub, subscriber: Subscriber, after: int | None, snapshot: Snapshot) -> AsyncIterator[bytes]:
-    """The events of one client, from a snapshot or from where it was, until it leaves or is too slow."""
-    try:
-        yield b"retry: 2000\n\n"
-        position = 0
-        async for reached, chunk in _beginning(hub, subscriber, after, snapshot):
-            yield chunk
-            position = reached
-        async for chunk in _following(hub, subscriber, position):
-            yield chunk
-    finally:
-        hub.unsubscribe(subscriber)
-
-
-async def _beginning(
-    hub: Hub, subscriber: Subscriber, after: int | None, snapshot: Snapshot
-) -> AsyncIterator[tuple[int, bytes]]:
-    reached, since = await hub.checkpoint()
-    if after is not None:
-        reason = _cannot_resume(after, reached, since)
-        changes = [] if reason else await hub.changes(after, reached, limit=RESUME_CHANGES_MAX + 1)
-        if not reason and len(changes) > RESUME_CHANGES_MAX:
-            reason = "too much has changed since"
-        if not reason:
-            told = [change.for_key(subscriber.key, subscriber.categories) for change in changes]
-            yield reached, b"".join([*filter(None, told), page_end(reached)])
-            return
-        yield after, event("reset", json.dumps({"reason": reason, "after": after, "position": reached}))
-    position, rows = await snapshot(subscriber.key, subscriber.categories)
-    parts = [event("snapshot", json.dumps({"position": position, "incidents": len(rows)}))]
-    parts += [event("upsert", json.dumps(row, ensure_ascii=False, separators=(",", ":"))) for row in rows]
-    yield position, b"".join([*parts, page_end(position)])
-
-
-def _cannot_resume(after: int, reached: int, since: int) -> str | None:
-    if after > reached:
-        return "the position is ahead of this log"
-    return "changes of that age are no longer kept" if after < since else None
-
-
-async def _following(hub: Hub, subscriber: Subscriber, position: int) -> AsyncIterator[bytes]:
-    told = position
-    now = asyncio.get_running_loop().time
-    ends_at_s = math.inf if subscriber.life_s is None else now() + subscriber.life_s
-    while True:
-        if now() >= ends_at_s:
-            yield event(
-                "expired", json.dumps({"reason": "the token has ended; come back with another", "position": told})
-            )
-            return
-        try:
-            async with asyncio.timeout(min(PING_S, ends_at_s - now())):
-                await subscriber.wake.wait()
-        except TimeoutError:
-            # The ping also moves the id, so that a quiet client does not fall out of what is kept.
-            current = hub.position if not subscriber.pages else told
-            yield b": ping\n\n" + (page_end(current) if current > told else b"")
-            told = max(told, current)
-            continue
-        if subscriber.overflowed:
-            yield event("resync", json.dumps({"reason": "you were too slow for the changes", "position": told}))
-            return
-        for page_position, chunk in subscriber.take():
-            if page_position > told:
-                yield chunk
-                told = page_position
-        if subscriber.closed:
-            yield event("bye", json.dumps({"reason": "the server is stopping", "position": told}))
-            return

@@ -72,6 +72,10 @@ class Operations:
         task.add_done_callback(self._tasks.discard)
         return operation
 
+    async def settled(self) -> None:
+        """Return when nothing that was started so far runs any more."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def _run(self, operation: Operation, work: Work) -> None:
         try:
             operation.result = await work(operation)

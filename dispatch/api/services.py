@@ -14,6 +14,7 @@ from dispatch.api.cursors import Cursors
 from dispatch.api.database import Database
 from dispatch.api.freshness import Freshness
 from dispatch.api.live import Hub
+from dispatch.api.live_response import Beginnings
 from dispatch.api.operations import Operations
 from dispatch.config import Settings
 from dispatch.directory import Directory
@@ -65,6 +66,7 @@ class Services:
     cursors: Cursors = field(init=False)
     freshness: Freshness = field(init=False)
     hub: Hub = field(init=False)
+    beginnings: Beginnings = field(init=False)
     operations: Operations = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,6 +74,7 @@ class Services:
         self.cursors = Cursors(self.cursor_secret)
         self.freshness = Freshness(self.database, wait_s_max=self.settings.min_position_wait_s)
         self.hub = Hub(self.database, self.log, clients_max=self.settings.sse_clients_max)
+        self.beginnings = Beginnings(self.hub, self.database)
         self.operations = Operations(self.clock, self.ids)
 
 
@@ -81,5 +84,10 @@ def services_of(request: Request) -> Services:
     return found
 
 
-ServicesOf = Annotated[Services, Depends(services_of)]
+async def _services(request: Request) -> Services:
+    # A plain function as a dependency would cost every request a turn of the thread pool.
+    return services_of(request)
+
+
+ServicesOf = Annotated[Services, Depends(_services)]
 """Write `services: ServicesOf` in a route."""

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Header, Query, Response
 
 from dispatch.api.access import Caller, CallerOf, require_agency
 from dispatch.api.centers import center_of
-from dispatch.api.live import Key, LiveResponse
+from dispatch.api.live import Key
+from dispatch.api.live_response import LiveResponse
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import Category
-from projections.board import item
-from projections.queries import board as queries
-from projections.queries.board import BoardCursor, BoardFilter
-from projections.queries.progress import checkpoints
 
 router = protected("centers")
-
-SNAPSHOT_INCIDENTS_MAX = 5_000
-"""Open incidents of one board that a live stream begins with; the most urgent come first."""
 
 LastEventId = Annotated[
     str | None,
@@ -58,7 +51,7 @@ async def stream_center(
 ) -> Response:
     """A snapshot, or what changed since the position given; then every change, page by page."""
     entry = center_of(services, caller, center)
-    return _stream(services, caller, ("center", entry.id), last_event_id, after, category)
+    return await _stream(services, caller, ("center", entry.id), last_event_id, after, category)
 
 
 @router.get(
@@ -80,10 +73,10 @@ async def stream_agency(
     require_agency(caller, agency)
     if services.directory.agency(agency) is None:
         raise not_found("This agency")
-    return _stream(services, caller, ("agency", agency), last_event_id, after, category)
+    return await _stream(services, caller, ("agency", agency), last_event_id, after, category)
 
 
-def _stream(
+async def _stream(
     services: Services,
     caller: Caller,
     key: Key,
@@ -103,31 +96,11 @@ def _stream(
     life_s = None
     if caller.expires_at_s is not None:
         life_s = max(0.0, caller.expires_at_s - services.clock.now().timestamp())
+    await services.hub.ready()
     subscriber = services.hub.subscribe(key, frozenset(category) if category else None, life_s=life_s)
-
-    async def snapshot(key: Key, categories: frozenset[str] | None) -> tuple[int, list[Mapping[str, Any]]]:
-        return await _snapshot(services, key, categories)
-
-    return LiveResponse(services.hub, subscriber, position, snapshot)
-
-
-async def _snapshot(
-    services: Services, key: Key, categories: frozenset[str] | None
-) -> tuple[int, list[Mapping[str, Any]]]:
-    shown: list[Mapping[str, Any]] = []
-    at: BoardCursor | None = None
-    only = BoardFilter(categories=sorted(categories or ()))
-    async with services.database.snapshot() as moment:
-        checkpoint = await moment.row(checkpoints(["board"]))
-        while len(shown) < SNAPSHOT_INCIDENTS_MAX:
-            limit = queries.LIMIT_MAX
-            if key[0] == "center":
-                statement = queries.for_center(UUID(str(key[1])), cursor=at, limit=limit, only=only)
-            else:
-                statement = queries.for_agency(str(key[1]), cursor=at, limit=limit)
-            rows = await moment.rows(statement)
-            shown += [item(row) for row in rows[:limit] if not categories or row["category"] in categories]
-            if len(rows) <= limit:
-                break
-            at = (rows[limit - 1]["priority"], rows[limit - 1]["opened_position"])
-    return (int(checkpoint["position"]) if checkpoint is not None else 0), shown
+    try:
+        beginning = await services.beginnings.of(subscriber, position)
+    except BaseException:
+        services.hub.unsubscribe(subscriber)
+        raise
+    return LiveResponse(services.hub, subscriber, beginning)
