@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID, uuid5
@@ -132,12 +133,15 @@ PreferHeader = Annotated[
 ]
 
 
+@asynccontextmanager
+@asynccontextmanager
 async def _asked(
     request: Request, services: Services, caller: CallerOf, version: int | None, key: str | None, prefer: str | None
 ) -> AsyncIterator[Asked]:
     found = _WAIT.search(prefer or "")
     wait_s = min(int(found["seconds"]), WAIT_S_MAX) if found else None
     asked = Asked(services, caller, operation_of(request), version, key, wait_s)
+    # Given back before the answer is out (`scope="function"` below): whoever repeats at once must not hear "running".
     running: Running = request.app.state.running
     if key is not None:
         running.enter(caller.subject, key)
@@ -158,7 +162,7 @@ async def decision(
 ) -> AsyncIterator[Asked]:
     """A decision on a version that somebody saw."""
     version, key = version_of(if_match), key_of(idempotency_key)
-    async for asked in _asked(request, services, caller, version, key, prefer):
+    async with _asked(request, services, caller, version, key, prefer) as asked:
         yield asked
 
 
@@ -171,7 +175,7 @@ async def creation(
 ) -> AsyncIterator[Asked]:
     """Something new, or something sent: its repeat must be harmless."""
     key = _demanded(idempotency_key)
-    async for asked in _asked(request, services, caller, None, key, prefer):
+    async with _asked(request, services, caller, None, key, prefer) as asked:
         yield asked
 
 
@@ -185,7 +189,7 @@ async def dispatching(
 ) -> AsyncIterator[Asked]:
     """A decision that creates or dispatches: both."""
     key = _demanded(idempotency_key)
-    async for asked in _asked(request, services, caller, version_of(if_match), key, prefer):
+    async with _asked(request, services, caller, version_of(if_match), key, prefer) as asked:
         yield asked
 
 
@@ -197,7 +201,7 @@ async def step(
     prefer: PreferHeader = None,
 ) -> AsyncIterator[Asked]:
     """A step that is its own repeat: a crew that says twice that it is on scene is on scene."""
-    async for asked in _asked(request, services, caller, None, key_of(idempotency_key), prefer):
+    async with _asked(request, services, caller, None, key_of(idempotency_key), prefer) as asked:
         yield asked
 
 
