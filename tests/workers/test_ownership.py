@@ -50,7 +50,8 @@ async def test_a_killed_owner_is_replaced_and_knows_it(dsn):
     await first.acquire()
     administrator = await asyncpg.connect(dsn)
     await administrator.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'dispatch owner%'"
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'dispatch owner%' AND datname = current_database()"
     )
     await administrator.close()
     async with asyncio.timeout(5):
