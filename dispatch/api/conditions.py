@@ -134,7 +134,6 @@ PreferHeader = Annotated[
 
 
 @asynccontextmanager
-@asynccontextmanager
 async def _asked(
     request: Request, services: Services, caller: CallerOf, version: int | None, key: str | None, prefer: str | None
 ) -> AsyncIterator[Asked]:

@@ -58,7 +58,9 @@ def server_of(app: FastAPI, hub: Hub, *, host: str, port: int) -> Server:
 def listening(host: str, port: int) -> socket.socket:
     """A socket that is bound before the server starts, so that its port (0: a free one) is known."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # With the protocol named, event loops switch Nagle's algorithm off on what is accepted. Without it head and body of
+    # an answer, written apart, wait for each other's acknowledgement: 44 ms for every request, measured.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((host, port))
     return bound
