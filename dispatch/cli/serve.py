@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import click
+import uvloop
 
 from dispatch import bootstrap
 from dispatch.cli.migrate import database_of
@@ -19,4 +20,5 @@ def command(settings: Settings) -> None:
     """Serve the HTTP API until a signal ends it."""
     database_of(settings)
     configure_logging(settings.log_level)
-    asyncio.run(bootstrap.serve(settings))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(bootstrap.serve(settings))

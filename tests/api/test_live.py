@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -193,6 +194,11 @@ async def test_a_silent_stream_pings_and_moves_its_id(
         await events.until("page")
         assert int(str(events.last_id)) > before
         assert events.comments >= 1
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    with listening("127.0.0.1", 0) as bound:
+        assert bound.proto == socket.IPPROTO_TCP  # what makes event loops switch Nagle's algorithm off
 
 
 def test_the_ping_keeps_the_promise() -> None:
