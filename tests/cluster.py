@@ -94,7 +94,8 @@ class Cluster:
             self.halt("immediate")
         if self.folder in held:
             held.pop(self.folder).close()
-        shutil.rmtree(self.folder)
+        # Two processes may sweep the same dead server at once; what one has removed the other need not.
+        shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self._copy, ignore_errors=True)
 
     @property
