@@ -25,8 +25,8 @@ from dispatch.api.application import create_application
 from dispatch.api.authentication import Authenticator
 from dispatch.api.database import Database
 from dispatch.api.server import server_of
-from dispatch.api.services import Check, Health, Services
 from dispatch.api.tokens import Identity, Issuer, Keys, OwnKey, ProviderKeys, Verifier, signing_key
+from dispatch.api.wiring import Check, Health, Services
 from dispatch.cities.load import LoadReport, Progress, load_city
 from dispatch.config import Settings
 from dispatch.directory import Directory

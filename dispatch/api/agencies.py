@@ -13,9 +13,9 @@ from dispatch.api.boards import board_cursor, link, page
 from dispatch.api.conditions import Asked, CreationOf, MinPosition
 from dispatch.api.problem import declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import ServicesOf
 from dispatch.api.shapes import LIMIT, Body, CursorParameter, Limit, Listing, Reason, Written, examples
 from dispatch.api.visibility import visible_state
+from dispatch.api.wiring import ServicesOf
 from dispatch.api.writing import written
 from domain.incident.commands import AcceptForAgency, DeclineForAgency
 from projections.agency_queue import queue_item

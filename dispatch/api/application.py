@@ -29,8 +29,8 @@ from dispatch.api.conditions import Running
 from dispatch.api.description import describe
 from dispatch.api.gate import BodyLimit, Gate
 from dispatch.api.rates import Rates
-from dispatch.api.services import Services
 from dispatch.api.tracing import Tracing
+from dispatch.api.wiring import Services
 
 ROUTERS = (
     centers.router,

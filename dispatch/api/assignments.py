@@ -16,7 +16,6 @@ from dispatch.api.conditions import Asked, CreationOf, MinPosition, StepOf
 from dispatch.api.cursors import next_link
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import (
     LIMIT,
     UNIT,
@@ -31,6 +30,7 @@ from dispatch.api.shapes import (
     examples,
 )
 from dispatch.api.visibility import visible_state, visible_unit
+from dispatch.api.wiring import Services, ServicesOf
 from dispatch.api.writing import written
 from dispatch.ports import UnitPosition
 from domain.assignment.commands import (

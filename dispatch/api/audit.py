@@ -19,8 +19,8 @@ from dispatch.api.names import DirectoryNames
 from dispatch.api.operations import Operation
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.wiring import Services, ServicesOf
 from dispatch.audit.replay import AsOf, as_of, board_as_of, decision_at, incident_as_of
 from dispatch.audit.wholeness import wholeness
 from dispatch.handling.scribe import as_fact

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from dispatch.api.cursors import next_link
-from dispatch.api.services import Services
+from dispatch.api.wiring import Services
 from projections.queries.board import BoardCursor
 from projections.queries.progress import checkpoints
 

@@ -11,8 +11,8 @@ from fastapi import Query, Request, Response
 from dispatch.api.cursors import next_link
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import ServicesOf
 from dispatch.api.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.wiring import ServicesOf
 from domain.vocabulary import SiteClass
 from projections import tables
 from projections.cameras import item

@@ -13,8 +13,8 @@ from dispatch.api.conditions import MinPosition
 from dispatch.api.cursors import next_link
 from dispatch.api.problem import declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import LIMIT, Category, CenterOut, CursorParameter, Limit, Listing
+from dispatch.api.wiring import Services, ServicesOf
 from dispatch.directory import CenterEntry
 from domain.vocabulary import CenterKind, Severity
 from projections.board import item

@@ -13,8 +13,8 @@ from dispatch.api.access import CallerOf, require_center
 from dispatch.api.operations import Operation
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import ServicesOf
 from dispatch.api.shapes import CENTER, answers
+from dispatch.api.wiring import ServicesOf
 from domain.refusals import Unavailable
 from projections.queries import response_times as queries
 from projections.response_times import STEPS

@@ -17,7 +17,7 @@ from fastapi import Depends, Header, Query, Request, Response
 
 from dispatch.api.access import CallerOf, operation_of
 from dispatch.api.problem import Problem
-from dispatch.api.services import Services, ServicesOf
+from dispatch.api.wiring import Services, ServicesOf
 from dispatch.handling.scribe import IdempotencyKey, Outcome, as_fact
 from dispatch.handling.scribe import Request as Ask
 from domain.identifiers import NAMESPACE

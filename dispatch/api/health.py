@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 
 from dispatch.api.problem import MEDIA_TYPE, document, not_found
 from dispatch.api.problem_types import PROBLEM_TYPES, index
-from dispatch.api.services import Health, Services, ServicesOf
+from dispatch.api.wiring import Health, Services, ServicesOf
 from dispatch.telemetry import METRICS_CONTENT_TYPE, render_metrics
 from domain.refusals import DispatchError, Unavailable
 from projections.queries.progress import checkpoints

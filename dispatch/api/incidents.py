@@ -13,9 +13,9 @@ from dispatch.api.cursors import next_link
 from dispatch.api.names import DirectoryNames
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import INCIDENT, LIMIT, CursorParameter, Limit, Listing, answers
 from dispatch.api.visibility import row_is_visible, visible_row
+from dispatch.api.wiring import Services, ServicesOf
 from projections import cards, texts, timeline
 from projections.board import item
 from projections.cameras import item as camera_item

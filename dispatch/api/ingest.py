@@ -23,7 +23,7 @@ from dispatch.api.ingest_bodies import ALERT_SCHEMA, ANSWERS, NATIVE_EXAMPLE, VE
 from dispatch.api.operations import Operation
 from dispatch.api.problem import Problem, declared, not_found, of_error
 from dispatch.api.routing import protected
-from dispatch.api.services import ServicesOf, services_of
+from dispatch.api.wiring import ServicesOf, services_of
 from dispatch.handling.alerts import Sender
 from dispatch.handling.scribe import as_fact
 from dispatch.ingest.answers import status_of_taken, taken_document

@@ -12,9 +12,9 @@ from dispatch.api.access import CallerOf, covers, require_center
 from dispatch.api.conditions import CreationOf, MinPosition
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import CENTER, INCIDENT, Body, MediaBody, PlaceBody, Reason, Written, answers, examples
 from dispatch.api.visibility import visible_state
+from dispatch.api.wiring import Services, ServicesOf
 from dispatch.api.writing import INCIDENT_VIEWS, until_routed, written
 from dispatch.handling.reports import ReportDraft
 from domain.event import Place

@@ -13,8 +13,8 @@ from dispatch.api.live import Key
 from dispatch.api.live_response import LiveResponse
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
-from dispatch.api.services import Services, ServicesOf
 from dispatch.api.shapes import Category
+from dispatch.api.wiring import Services, ServicesOf
 
 router = protected("centers")
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from dispatch.api.access import Caller, covers, require_incident, require_unit, sees_incident
 from dispatch.api.database import Row
 from dispatch.api.problem import Problem, not_found
-from dispatch.api.services import Services
+from dispatch.api.wiring import Services
 from dispatch.directory import Directory, UnitEntry
 from dispatch.handling.scribe import Loaded
 from domain.incident.decider import IncidentState

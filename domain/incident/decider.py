@@ -128,22 +128,14 @@ def _decide_existing(  # noqa: C901  # one case a command, none nested
             return () if command.place == state.place else (IncidentRelocated(place=command.place),)
         case RouteIncident():
             return _route(command, state)
-        case AcceptIncident():
-            return ownership_moves.accept(command, state)
         case ClaimIncident():
             return (
                 () if command.operator_id == state.claimed_by else (IncidentClaimed(operator_id=command.operator_id),)
             )
         case ReleaseClaim():
             return _release_claim(command, state)
-        case OfferTransfer():
-            return ownership_moves.offer(command, state)
-        case AcceptTransfer():
-            return ownership_moves.accept_transfer(command, state)
-        case DeclineTransfer():
-            return ownership_moves.decline_transfer(command, state)
-        case TimeOutTransfer():
-            return ownership_moves.time_out_transfer(command, state)
+        case AcceptIncident() | OfferTransfer() | AcceptTransfer() | DeclineTransfer() | TimeOutTransfer():
+            return ownership_moves.decide(command, state)
         case EscalateIncident():
             return _escalate(command, state)
         case AcceptForAgency() | DeclineForAgency():
@@ -154,14 +146,8 @@ def _decide_existing(  # noqa: C901  # one case a command, none nested
             return (IncidentClosed(note=command.note),)
         case ReopenIncident():
             return (IncidentReopened(reason=command.reason),)
-        case MergeIncident():
-            return merging.merge(command, state)
-        case AbsorbIncident():
-            return merging.absorb(command, state)
-        case UnmergeIncident():
-            return merging.unmerge(command, state)
-        case ReleaseIncident():
-            return merging.release(command, state)
+        case MergeIncident() | AbsorbIncident() | UnmergeIncident() | ReleaseIncident():
+            return merging.decide(command, state)
         case _:
             assert_never(command)
 

@@ -6,12 +6,29 @@ halves are recorded together, each with the version it was decided on, so two me
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from domain.event import Event
-from domain.incident.commands import AbsorbIncident, MergeIncident, ReleaseIncident, UnmergeIncident
+from domain.incident.commands import AbsorbIncident, MergeIncident, PairCommand, ReleaseIncident, UnmergeIncident
 from domain.incident.events import IncidentAbsorbed, IncidentMerged, IncidentReleased, IncidentUnmerged
 from domain.incident.state import IncidentState
 from domain.refusals import Refusal
 from domain.vocabulary import MessageStatus
+
+
+def decide(command: PairCommand, state: IncidentState) -> tuple[Event, ...] | Refusal:
+    """One half of a merge or of its undoing."""
+    match command:
+        case MergeIncident():
+            return merge(command, state)
+        case AbsorbIncident():
+            return absorb(command, state)
+        case UnmergeIncident():
+            return unmerge(command, state)
+        case ReleaseIncident():
+            return release(command, state)
+        case _:
+            assert_never(command)
 
 
 def merge(command: MergeIncident, state: IncidentState) -> tuple[Event, ...] | Refusal:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias, assert_never
+
 from domain.event import Event
 from domain.incident.commands import AcceptIncident, AcceptTransfer, DeclineTransfer, OfferTransfer, TimeOutTransfer
 from domain.incident.events import (
@@ -15,6 +17,25 @@ from domain.incident.events import (
 from domain.incident.state import IncidentState, Offer
 from domain.refusals import Refusal
 from domain.vocabulary import IncidentPhase
+
+OwnershipCommand: TypeAlias = AcceptIncident | OfferTransfer | AcceptTransfer | DeclineTransfer | TimeOutTransfer
+
+
+def decide(command: OwnershipCommand, state: IncidentState) -> tuple[Event, ...] | Refusal:
+    """One move of it."""
+    match command:
+        case AcceptIncident():
+            return accept(command, state)
+        case OfferTransfer():
+            return offer(command, state)
+        case AcceptTransfer():
+            return accept_transfer(command, state)
+        case DeclineTransfer():
+            return decline_transfer(command, state)
+        case TimeOutTransfer():
+            return time_out_transfer(command, state)
+        case _:
+            assert_never(command)
 
 
 def accept(command: AcceptIncident, state: IncidentState) -> tuple[Event, ...] | Refusal:

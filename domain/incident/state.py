@@ -137,14 +137,8 @@ def evolve(state: IncidentState, event: Event) -> IncidentState:  # noqa: C901  
             return replace(state, answers={**state.answers, agency: "accepted"})
         case AgencyDeclined(agency=agency):
             return replace(state, answers={**state.answers, agency: "declined"})
-        case IncidentMerged():
-            return _merged(state, event)
-        case IncidentUnmerged() if state.merge is not None:
-            return replace(state, phase=state.merge.phase_before, merge=None)
-        case IncidentAbsorbed(merge_id=merge_id, incident_id=incident_id):
-            return replace(state, absorbed={**state.absorbed, merge_id: incident_id})
-        case IncidentReleased(merge_id=merge_id):
-            return replace(state, absorbed={key: value for key, value in state.absorbed.items() if key != merge_id})
+        case IncidentMerged() | IncidentUnmerged() | IncidentAbsorbed() | IncidentReleased():
+            return _joined(state, event)
         case IncidentResolved():
             return replace(state, phase=IncidentPhase.RESOLVED)
         case IncidentClosed():
@@ -176,6 +170,20 @@ def _routed(state: IncidentState, event: IncidentRouted) -> IncidentState:
         accept_by=event.accept_by,
         agencies=state.agencies | {recipient.agency for recipient in event.recipients},
     )
+
+
+def _joined(
+    state: IncidentState, event: IncidentMerged | IncidentUnmerged | IncidentAbsorbed | IncidentReleased
+) -> IncidentState:
+    match event:
+        case IncidentMerged():
+            return _merged(state, event)
+        case IncidentUnmerged():
+            return state if state.merge is None else replace(state, phase=state.merge.phase_before, merge=None)
+        case IncidentAbsorbed(merge_id=merge_id, incident_id=incident_id):
+            return replace(state, absorbed={**state.absorbed, merge_id: incident_id})
+        case IncidentReleased(merge_id=merge_id):
+            return replace(state, absorbed={key: value for key, value in state.absorbed.items() if key != merge_id})
 
 
 def _merged(state: IncidentState, event: IncidentMerged) -> IncidentState:

@@ -18,8 +18,8 @@ from fastapi import FastAPI
 from dispatch.api.application import create_application
 from dispatch.api.authentication import Authenticator
 from dispatch.api.database import Database
-from dispatch.api.services import Services
 from dispatch.api.tokens import Identity, Issuer, OwnKey, Verifier
+from dispatch.api.wiring import Services
 from dispatch.config import Settings
 from dispatch.directory import Directory
 from dispatch.handling.alerts import AlertDesk

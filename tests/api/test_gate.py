@@ -11,7 +11,7 @@ import pytest
 from dispatch.api.database import Database
 from dispatch.api.gate import SHARE, Gate, Urgency, urgency_of
 from dispatch.api.rates import CALLERS_MAX, Rates
-from dispatch.api.services import Health
+from dispatch.api.wiring import Health
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
