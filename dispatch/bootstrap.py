@@ -21,6 +21,7 @@ import asyncpg
 import httpx
 from nats.aio.client import Client
 
+from dispatch import process
 from dispatch.api.application import create_application
 from dispatch.api.authentication import Authenticator
 from dispatch.api.database import Database
@@ -203,6 +204,7 @@ def gateways_of(directory: Directory) -> Iterable[str]:
 async def serve(settings: Settings) -> None:
     """Answer HTTP until a signal ends it."""
     async with foundation(settings) as base, services(base) as wired:
+        process.settle()
         server = server_of(create_application(wired), wired.hub, host=settings.host, port=settings.port)
         async with background(tail_directory(base.log, base.directory)):
             await server.serve()
@@ -302,6 +304,7 @@ async def work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with foundation(settings) as base:
+        process.settle()
         await run_all(stop, workers(base, stop))
 
 

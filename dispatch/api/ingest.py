@@ -40,13 +40,14 @@ _SOURCE = re.compile(r"^[\w.:@/-]{1,200}$")
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
-def intake_of(request: Request) -> Intake:
+async def intake_of(request: Request) -> Intake:
     """The intake of this application."""
+    # As all dependencies here it is a coroutine: a plain function would cost each alert a turn of the thread pool.
     found: Intake = services_of(request).alerts
     return found
 
 
-def delivery_of(
+async def delivery_of(
     request: Request,
     caller: CallerOf,
     source: Annotated[

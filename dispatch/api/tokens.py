@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -39,6 +40,10 @@ LEEWAY_S = 30
 """Clocks of two machines differ; a token is not refused for half a minute."""
 KEYS_FRESH_S = 600
 """How long fetched keys are used without asking again."""
+BELIEVED_S = 60.0
+"""How long a signature that was checked is not checked again. Its end is looked at every time; a key that a provider
+took back is in use for `KEYS_FRESH_S` anyway."""
+BELIEVED_MAX = 10_000
 KEYS_RETRY_S = 30
 """Least time between two fetches for an unknown key id: forged ids must not make us a flood of requests."""
 FETCH_TIMEOUT_S = 5.0
@@ -177,17 +182,42 @@ class ProviderKeys:
 
 
 @dataclass(frozen=True, slots=True)
+class Believed:
+    """A token whose signature was good at `since_s` (monotonic)."""
+
+    identity: Identity
+    claims: Mapping[str, Any]
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verifier:
-    """Believes a token or says why not."""
+    """Believes a token or says why not. A gateway's hundred requests a second carry one token: it is checked once."""
 
     keys: Keys
     issuer: str
     audience: str
+    _believed: OrderedDict[str, Believed] = field(default_factory=OrderedDict, repr=False, compare=False)
 
     async def identity(self, token: str) -> tuple[Identity, Mapping[str, Any]]:
         """Who it is for, and all its claims. Raises `TokenRefused` or `Unavailable`."""
         if len(token) > TOKEN_CHARACTERS_MAX:
             raise TokenRefused(f"it is longer than {TOKEN_CHARACTERS_MAX} characters")
+        now_s = time.monotonic()
+        known = self._believed.get(token)
+        if (
+            known is not None
+            and now_s - known.since_s < BELIEVED_S
+            and time.time() < float(known.claims["exp"]) + LEEWAY_S
+        ):
+            return known.identity, known.claims
+        identity, claims = await self._checked(token)
+        self._believed[token] = Believed(identity, claims, now_s)
+        if len(self._believed) > BELIEVED_MAX:
+            self._believed.popitem(last=False)
+        return identity, claims
+
+    async def _checked(self, token: str) -> tuple[Identity, Mapping[str, Any]]:
         try:
             claims = jwt.decode(
                 token,

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
-import uvloop
 
-from dispatch import bootstrap
+from dispatch import bootstrap, process
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import with_settings
 from dispatch.config import Settings
@@ -20,5 +17,4 @@ def command(settings: Settings) -> None:
     """Serve the HTTP API until a signal ends it."""
     database_of(settings)
     configure_logging(settings.log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(bootstrap.serve(settings))
+    process.run(bootstrap.serve(settings))

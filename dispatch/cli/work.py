@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
-from dispatch import bootstrap
+from dispatch import bootstrap, process
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import with_settings
 from dispatch.config import Settings
@@ -19,4 +17,4 @@ def command(settings: Settings) -> None:
     """Run projections, reactors and the relay to partners until a signal ends it."""
     database_of(settings)
     configure_logging(settings.log_level)
-    asyncio.run(bootstrap.work(settings))
+    process.run(bootstrap.work(settings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import stat
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dispatch.api.tokens import (
+    LEEWAY_S,
     Identity,
     Issuer,
     ProviderKeys,
@@ -88,6 +90,17 @@ async def test_a_missing_claim_is_401(edge: Edge, missing: str) -> None:
     said = claims()
     del said[missing]
     assert await status(edge, jwt.encode(said, edge.issuer.key, algorithm="EdDSA")) == (401, "unauthenticated")
+
+
+async def test_a_token_that_was_believed_ends_at_its_end_all_the_same(edge: Edge) -> None:
+    ends_at = SystemClock().now() + timedelta(seconds=2 - LEEWAY_S)
+    token = jwt.encode(claims(exp=ends_at), edge.issuer.key, algorithm="EdDSA")
+    assert (await status(edge, token))[0] == 200
+    async with asyncio.timeout(10):
+        while (answer := await status(edge, token))[0] == 200:
+            pass
+    assert answer == (401, "unauthenticated")
+    assert SystemClock().now() >= ends_at + timedelta(seconds=LEEWAY_S - 1)
 
 
 async def test_another_key_is_401(edge: Edge) -> None:
