@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
@@ -59,11 +60,12 @@ async def bench_append(
     """
     gc.collect()
     gc.freeze()  # as a server does once it has started: what was imported is not looked through again
-    measured = [await _round(dsn, seconds, writers) for _ in range(rounds)]
+    measured = [await one_round(dsn, seconds, writers) for _ in range(rounds)]
     return max(measured, key=lambda figures: figures.get("ratio_unnest_64", 0))
 
 
-async def _round(dsn: str, seconds: float, writers: Sequence[int]) -> Figures:
+async def one_round(dsn: str, seconds: float, writers: Sequence[int]) -> Figures:
+    """Raw PostgreSQL, then our log with each number of writers, each on a fresh database."""
     figures: Figures = {}
     async with fresh_database(dsn) as fresh:
         await _raw(fresh, seconds, figures)
@@ -97,7 +99,7 @@ async def rate_of(log: EventLog, writers: int, seconds: float, *, idempotent: bo
             latencies_s.append(time.perf_counter() - began)
             assert isinstance(verdict, Appended), verdict
 
-    commands = _commands(idempotent)
+    commands = commands_of(new_ids(), idempotent=idempotent)
     for duration_s in (WARM_UP_S, seconds):
         latencies_s.clear()
         began = time.perf_counter()
@@ -106,17 +108,18 @@ async def rate_of(log: EventLog, writers: int, seconds: float, *, idempotent: bo
     return len(latencies_s) / elapsed_s, quantiles(latencies_s, n=100)[98] * 1_000
 
 
-def _commands(idempotent: bool) -> Iterator[AppendCommand]:
+def commands_of(ids: Iterator[UUID], *, idempotent: bool) -> Iterator[AppendCommand]:
+    """One event on a new stream each, with an idempotency row or without."""
     events = (NewEvent(TOPIC, STATE),)
-    for stream_id in _ids():
+    for stream_id in ids:
         key = Idempotency("bench", str(stream_id), b"f" * 32, stream_id.bytes) if idempotent else None
         yield AppendCommand((StreamAppend(stream_id, 0, events),), key)
 
 
-def _ids() -> Iterator[UUID]:
-    """Fresh, rising ids, as the system's own are."""
-    start = time.time_ns() // 1_000_000 << 80 | 7 << 76 | 2 << 62
-    return (UUID(int=start + number) for number in count())
+def new_ids() -> Iterator[UUID]:
+    """Fresh, rising ids, as the system's own are; no two processes share one."""
+    start = time.time_ns() // 1_000_000 << 80 | 7 << 76 | 2 << 62 | os.getpid() << 40
+    return map(lambda number: UUID(int=start + number), count())  # noqa: C417 - threads may share it, no generator
 
 
 async def _raw(dsn: str, seconds: float, figures: Figures) -> None:
@@ -125,7 +128,7 @@ async def _raw(dsn: str, seconds: float, figures: Figures) -> None:
     try:
         await connection.execute(RAW_TABLE)
         insert, unnest = await connection.prepare(RAW_INSERT), await connection.prepare(RAW_UNNEST)
-        ids = _ids()
+        ids = new_ids()
 
         async def single() -> int:
             await insert.fetch(next(ids), TOPIC, STATE)
@@ -160,17 +163,32 @@ async def _raw_rate(write: Callable[[], Awaitable[int]], seconds: float) -> int:
 @asynccontextmanager
 async def fresh_database(dsn: str) -> AsyncIterator[str]:
     """A migrated database that nobody has analysed."""
+    async with empty_database(dsn) as fresh:
+        await migrate(fresh)
+        await checkpoint(dsn)
+        yield fresh
+
+
+@asynccontextmanager
+async def empty_database(dsn: str) -> AsyncIterator[str]:
+    """A database with nothing in it, dropped afterwards."""
     name = f"bench_{secrets.token_hex(4)}"
     administrator = await asyncpg.connect(dsn)
     try:
         await administrator.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
         try:
-            fresh = urlunsplit(urlsplit(dsn)._replace(path="/" + name))
-            await migrate(fresh)
-            with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-                await administrator.execute("CHECKPOINT")  # or the next writer pays for the last one's pages
-            yield fresh
+            yield urlunsplit(urlsplit(dsn)._replace(path="/" + name))
         finally:
             await administrator.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await administrator.close()
+
+
+async def checkpoint(dsn: str) -> None:
+    """Write out what is dirty, or the next writer pays for the last one's pages."""
+    administrator = await asyncpg.connect(dsn)
+    try:
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await administrator.execute("CHECKPOINT")
     finally:
         await administrator.close()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from dispatch.bench.append import bench_append
+from dispatch.bench.peers.contest import bench_peers, missing_peers
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, bench_storm
 from dispatch.cli.options import json_option
@@ -31,18 +34,42 @@ def command() -> None:
 @command.command()
 @click.option("--seconds", default=3.0, show_default=True, help="Length of each measurement. [seconds]")
 @click.option("--rounds", default=3, show_default=True, help="Rounds; ratios of the best one are shown.")
+@click.option("--peers", is_flag=True, help="Compare with other event stores on the same server (docs/peers.md).")
+@click.option(
+    "--peers-folder", type=Path, default=Path("var/peers"), show_default=True, help="Where npm put those it brings."
+)
 @json_option
-def append(seconds: float, rounds: int, as_json: bool) -> None:
-    """Append rate at 1, 16, 64 and 256 writers, beside raw PostgreSQL in the same run."""
-    show(asyncio.run(_append(seconds, rounds)), as_json=as_json)
+def append(seconds: float, rounds: int, peers: bool, peers_folder: Path, as_json: bool) -> None:
+    """Append rate at 1, 16, 64 and 256 writers, beside raw PostgreSQL in the same run.
+
+    With --peers: at 1 and 64 writers, from two processes at once, and beside other event stores.
+    """
+    if peers:
+        figures = asyncio.run(_peers(peers_folder, seconds, rounds))
+        for name, how in missing_peers(peers_folder).items():
+            note(f"MISSING {name}: not installed and not compared. It needs: {how}")
+    else:
+        figures = asyncio.run(_append(seconds, rounds))
+    show(figures, as_json=as_json)
 
 
 async def _append(seconds: float, rounds: int) -> Figures:
+    async with a_server() as dsn:
+        return await bench_append(dsn, seconds=seconds, rounds=rounds)
+
+
+async def _peers(peers_folder: Path, seconds: float, rounds: int) -> Figures:
+    async with a_server() as dsn:
+        return await bench_peers(dsn, peers_folder, seconds=seconds, rounds=rounds, say=note)
+
+
+@asynccontextmanager
+async def a_server() -> AsyncIterator[str]:
+    """A durable PostgreSQL for as long as one measurement; its DSN."""
     with scratch("dispatch-bench-") as folder:
         postgres = EmbeddedPostgres(folder / "postgres")
-        dsn = await postgres.start()
         try:
-            return await bench_append(dsn, seconds=seconds, rounds=rounds)
+            yield await postgres.start()
         finally:
             await postgres.stop()
 
