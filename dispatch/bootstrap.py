@@ -33,6 +33,7 @@ from dispatch.config import Settings
 from dispatch.directory import Directory
 from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
@@ -49,12 +50,14 @@ from dispatch.store.edge import EdgeStatements
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
 from dispatch.store.reader import available
+from dispatch.store.roster import PostgresRoster
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
 from dispatch.workers.projector import Projector
 from dispatch.workers.reactor import Reactor, run_reactor
 from dispatch.workers.recommender import Recommender
+from dispatch.workers.releaser import Releaser
 from dispatch.workers.router import Router
 from dispatch.workers.tasks import background, run_all
 from dispatch.workers.timers import Timers
@@ -90,11 +93,15 @@ class Foundation:
 
     def incidents(self) -> IncidentDesk:
         """Decisions about incidents."""
-        return IncidentDesk(self.scribe, self.directory)
+        return IncidentDesk(self.scribe, self.directory, self.commitments())
 
     def reports(self) -> ReportDesk:
         """What people tell us."""
         return ReportDesk(self.scribe, self.directory)
+
+    def commitments(self) -> Commitments:
+        """Which units are on an incident."""
+        return Commitments(self.log, PostgresRoster(self.pool))
 
     def assignments(self) -> AssignmentDesk:
         """Units on incidents."""
@@ -327,6 +334,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         "correlator": react(Correlator(log=log, directory=directory, clock=clock)),
         "router": react(Router(log=log, directory=directory, clock=clock)),
         "recommender": react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions)),
+        "releaser": react(Releaser(log=log, scribe=base.scribe, clock=clock, commitments=base.commitments())),
         "timers": timers.run(stop),
         "partners": run_partners(
             log=base.log,

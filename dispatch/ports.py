@@ -232,6 +232,21 @@ class UnitPositions(Protocol):
         """The positions of those units that have one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """Units with an open assignment, as far as a fold has come: what the log says after `position` is not in it."""
+
+    position: int
+    unit_ids: frozenset[UUID]
+
+
+class Roster(Protocol):
+    """Which units are on which incident, as a fold of the log that may be behind."""
+
+    async def assigned_to(self, incident_ids: Sequence[UUID]) -> Assigned:
+        """The units on any of these incidents."""
+
+
 class Sealer(Protocol):
     """Seals and opens personal fields, with one key per subject, kept in a store of its own."""
 

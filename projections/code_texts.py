@@ -95,6 +95,10 @@ REASONS: Mapping[str, Pair] = {
     "routing.city": ("市中心", "the city center"),
     "escalation.accept_missed": ("超过时限无人接受", "nobody accepted in time"),
     "escalation.acknowledge_missed": ("超过时限单位未确认", "the crew did not acknowledge in time"),
+    "commitment.incident_ended": (
+        "案件{number}已结束，不再需要到场",
+        "incident {number} has ended: nobody is needed there",
+    ),
     "recommendation.wanted": ("需要{agency}{units}个单位", "{units} of {agency} wanted"),
     "recommendation.unit": ("{call_sign}", "{call_sign}"),
     "recommendation.busy": ("正在执行任务", "busy"),

@@ -55,6 +55,12 @@ INCIDENTS: dict[str, tuple[int, str, str, str]] = {
         "A file is closed after the matter was resolved.",
         "Resolve it first, with its disposition.",
     ),
+    "incident.units_committed": (
+        409,
+        "Units are still on the incident",
+        "An incident ends when nobody is on it or on one merged into it; `call_signs` names the units that are.",
+        "Have each crew clear, or cancel its assignment and say why; then decide again.",
+    ),
     "incident.not_ended": (
         409,
         "The incident has not ended",

@@ -1,8 +1,8 @@
 """Decisions about units and assignments, on the unit's stream.
 
 `assign` reads the incident when it decides, but takes no version of it: a busy incident would otherwise turn every
-dispatcher's assignment stale (decision record 0004). If the incident closes in the milliseconds between, the unit has
-an assignment to a closed incident; it shows on the card, and is cancelled like any other.
+dispatcher's assignment stale (decision record 0004). If the incident ends in the milliseconds between, the unit has
+an assignment to an ended incident, and is called back at once (`dispatch.workers.releaser`, decision record 0012).
 """
 
 from __future__ import annotations
@@ -14,23 +14,17 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from dispatch.directory import Directory
-from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, as_fact, check_version
+from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
+from dispatch.handling.units import UnitMemory
 from dispatch.ports import UnitPosition, UnitPositions
 from domain.assignment.commands import AssignUnit, ProgressCommand, UnitCommand
-from domain.assignment.decider import INITIAL, UnitState, decide, evolve
+from domain.assignment.decider import UnitState, decide
 from domain.event import Event
 from domain.identifiers import assignment_id_for
 from domain.incident import decider as incident
 from domain.incident.admission import dispatch_refusal
 from domain.refusals import Refusal, Refused
 from domain.rulebook.content import Rulebook
-
-UNITS_REMEMBERED_MAX = 5_000
-"""Units kept in memory, so that a unit's years are read once a process: 20,000 facts take a second to fold.
-
-Only what was recorded is remembered, and the log never takes anything back; after a restore processes start anew.
-"""
-PAGE_EVENTS = 5_000
 
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
 
@@ -45,11 +39,11 @@ class AssignmentDesk:
         self._scribe = scribe
         self._directory = directory
         self._positions = positions
-        self._remembered: dict[UUID, Loaded[UnitState]] = {}
+        self._units = UnitMemory(scribe.log)
 
     async def state(self, unit_id: UUID) -> Loaded[UnitState]:
         """The unit as decided so far. Refused `unit.unknown`."""
-        loaded = await self._load(unit_id)
+        loaded = await self._units.load(unit_id)
         if loaded.state.registration is None:
             raise Refused("unit.unknown", "There is no unit with this id. Check the id, or register the unit.")
         return loaded
@@ -112,30 +106,13 @@ class AssignmentDesk:
             nonlocal is_first
             if not is_first:
                 # Somebody was first, or what we remember is not what the log says: read it all.
-                self._remembered.pop(unit_id, None)
+                self._units.forget(unit_id)
             is_first = False
-            unit = await self._load(unit_id)
+            unit = await self._units.load(unit_id)
             check_version(unit, request)
             return await decided(unit)
 
         return await self._scribe.decide(attempt, request)
-
-    async def _load(self, unit_id: UUID) -> Loaded[UnitState]:
-        """The unit as the log says now: what we remember, and what was recorded since."""
-        unit = self._remembered.get(unit_id) or Loaded(unit_id, 0, INITIAL)
-        while True:
-            rows = await self._scribe.log.read_stream(unit_id, after_version=unit.version, limit=PAGE_EVENTS)
-            state = unit.state
-            for row in rows:
-                state = evolve(state, as_fact(row).event)
-            unit = Loaded(unit_id, rows[-1].version if rows else unit.version, state)
-            if len(rows) < PAGE_EVENTS:
-                break
-        other = self._remembered.pop(unit_id, unit)
-        self._remembered[unit_id] = max(unit, other, key=lambda known: known.version)
-        if len(self._remembered) > UNITS_REMEMBERED_MAX:
-            self._remembered.pop(next(iter(self._remembered)))
-        return unit
 
 
 def _assignment(

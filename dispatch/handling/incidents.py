@@ -2,6 +2,7 @@
 
 A merge and its undoing are recorded on both streams in one command, each with the version it was decided on.
 Notes and evidence go to the companion stream without a version check, so they never make a dispatcher's decision stale.
+An incident ends only when no unit is on it any more (`domain.policies.commitment`, decision record 0012).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
+from dispatch.handling.commitments import Commitments, with_guests
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
 from domain.event import Event, MediaReference
 from domain.identifiers import companion_of
@@ -23,17 +25,21 @@ from domain.incident.commands import (
     AddNote,
     AnyIncidentCommand,
     ClassifyIncident,
+    CloseIncident,
+    DismissIncident,
     IncidentCommand,
     MergeIncident,
     OfferTransfer,
     ReleaseIncident,
+    ResolveIncident,
     StrikeNote,
     UnmergeIncident,
 )
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
 from domain.incident.events import EvidenceAttached
+from domain.policies.commitment import still_committed
 from domain.refusals import Refusal, Refused
-from domain.vocabulary import IncidentPhase
+from domain.vocabulary import ActorKind, IncidentPhase
 
 MERGE_DEPTH_MAX = 1_000
 """Merges followed from an incident to its head; more than any real story has."""
@@ -44,9 +50,10 @@ Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
 class IncidentDesk:
     """Everything that may be asked of incidents. Raises `Refused`, `Conflict`, `Unavailable`."""
 
-    def __init__(self, scribe: Scribe, directory: Directory) -> None:
+    def __init__(self, scribe: Scribe, directory: Directory, commitments: Commitments) -> None:
         self._scribe = scribe
         self._directory = directory
+        self._commitments = commitments
 
     async def state(self, incident_id: UUID) -> Loaded[IncidentState]:
         """The incident as decided so far, with the version that is its ETag. Refused `incident.unknown`."""
@@ -200,12 +207,22 @@ class IncidentDesk:
             decided = decide(command, loaded.state)
             if isinstance(decided, Refusal):
                 return decided
+            if isinstance(command, ResolveIncident | CloseIncident | DismissIncident):
+                refusal = await self._still_committed(loaded, request)
+                if refusal is not None:
+                    return refusal
             return [_change(loaded, decided)], answer
 
         outcome = await self._scribe.decide(attempt, request)
         if outcome.versions or outcome.repeated:
             return outcome
         return replace(outcome, versions={incident_id: version})
+
+    async def _still_committed(self, incident: Loaded[IncidentState], request: Request) -> Refusal | None:
+        """Why it cannot end: units of its own or of its guests are on it."""
+        found = await self._commitments.of((await with_guests(self._scribe, incident)).keys())
+        told = request.actor.id if request.actor.kind is ActorKind.PARTNER else None
+        return still_committed(incident.state.number, found, told=told)
 
     async def _append(
         self, incident_id: UUID, events: tuple[Event, ...], request: Request, answer: Mapping[str, Any]

@@ -16,7 +16,10 @@ from dispatch.ports import Clock, EventLog
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.router import recomputed
 from domain.alert.events import AlertsRecordedOnly, AlertsWaited
-from domain.event import Event, Fact
+from domain.assignment.events import AssignmentCancelled
+from domain.assignment.state import INITIAL as NEW_UNIT
+from domain.assignment.state import evolve as evolve_unit
+from domain.event import Event, Explanation, Fact
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
 from domain.incident.events import (
     AlertsFolded,
@@ -26,6 +29,7 @@ from domain.incident.events import (
     TransferTimedOut,
     UnitsRecommended,
 )
+from domain.policies.commitment import Ending, called_back, commitments
 from domain.policies.correlation_rules import CorrelationRules
 from domain.policies.escalation import ACCEPT, ACKNOWLEDGE, TRANSFER, Due, answer
 from domain.policies.judgement import Judgement
@@ -34,7 +38,15 @@ from domain.refusals import Refusal
 
 JUDGEMENTS = (IncidentOpened, AlertsFolded, AlertsWaited, AlertsRecordedOnly)
 DECISION_TOPICS = tuple(
-    event.name for event in (*JUDGEMENTS, IncidentRouted, UnitsRecommended, IncidentEscalated, TransferTimedOut)
+    event.name
+    for event in (
+        *JUDGEMENTS,
+        IncidentRouted,
+        UnitsRecommended,
+        IncidentEscalated,
+        TransferTimedOut,
+        AssignmentCancelled,
+    )
 )
 """What policies decide."""
 PAGE_EVENTS_MAX = 2_000
@@ -76,6 +88,8 @@ class Repeater:
                 return await self._deadline_again(fact) == (fact.event,)
             case UnitsRecommended() as event:
                 return await self._chosen_again(fact) == event.unit_ids
+            case AssignmentCancelled(explanation=Explanation() as why):
+                return await self._called_back_again(fact, why) == (fact.event,)
             case IncidentOpened(cause=cause) if cause.report_id is None:
                 return await self._judged_again(fact)
             case AlertsFolded() | AlertsWaited() | AlertsRecordedOnly():
@@ -110,6 +124,19 @@ class Repeater:
         state = await self._state(fact.event.incident_id, known_up_to)
         rulebook = self._directory.rulebook(fact.envelope.rule_version)
         return chosen_again(fact.event, state.category, rulebook)
+
+    async def _called_back_again(self, fact: Fact[AssignmentCancelled], why: Explanation) -> Sequence[Event]:
+        """The unit as it was before, and the incident as the fact left it that ended it."""
+        (position,) = why.input_positions
+        (ended,) = await self._log.read_after(position - 1, limit=1)
+        incident, unit = await self._state(ended.stream_id, position), NEW_UNIT
+        assert incident.phase is not None, "it has ended, so it was opened"
+        for row in await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1):
+            unit = evolve_unit(unit, as_fact(row).event)
+        for commitment in commitments(fact.stream_id, fact.version - 1, unit, {fact.event.incident_id}):
+            if commitment.assignment.assignment_id == fact.event.assignment_id:
+                return called_back(commitment, Ending(incident.number, incident.phase, position))
+        return ()
 
     async def _state(self, incident_id: UUID, position: int) -> IncidentState:
         state = INITIAL

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.event import Frozen, GeoPoint
+from domain.event import Explanation, Frozen, GeoPoint
 from domain.ownership import Ownership
 from domain.vocabulary import UnitKind
 
@@ -82,10 +82,11 @@ class ClearAssignment(Frozen):
 
 
 class CancelAssignment(Frozen):
-    """A dispatcher calls the unit back."""
+    """A dispatcher calls the unit back, or a rule does: then it explains itself."""
 
     assignment_id: UUID
     reason: Words
+    explanation: Explanation | None = None
 
 
 ProgressCommand: TypeAlias = (

@@ -183,8 +183,10 @@ def _fact(command: ProgressCommand, found: Assignment) -> tuple[AssignmentPhase,
         case ClearAssignment(outcome=outcome):
             cleared = AssignmentCleared(assignment_id=key, incident_id=incident_id, outcome=outcome)
             return AssignmentPhase.CLEARED, cleared
-        case CancelAssignment(reason=reason):
-            cancelled = AssignmentCancelled(assignment_id=key, incident_id=incident_id, reason=reason)
+        case CancelAssignment(reason=reason, explanation=explanation):
+            cancelled = AssignmentCancelled(
+                assignment_id=key, incident_id=incident_id, reason=reason, explanation=explanation
+            )
             return AssignmentPhase.CANCELLED, cancelled
         case _:
             assert_never(command)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.event import Event, GeoPoint
+from domain.event import Event, Explanation, GeoPoint
 from domain.ownership import Ownership
 from domain.vocabulary import UnitKind
 
@@ -101,12 +101,13 @@ class AssignmentCleared(Event):
 
 
 class AssignmentCancelled(Event):
-    """Called back before it was done."""
+    """Called back before it was done. `explanation` where a rule decided it: its incident had ended."""
 
     name: ClassVar[str] = "assignment.cancelled"
     assignment_id: UUID
     incident_id: UUID
     reason: str = Field(max_length=2_000)
+    explanation: Explanation | None = None
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -24,6 +24,7 @@ from dispatch.config import Settings
 from dispatch.directory import Directory
 from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
@@ -31,6 +32,7 @@ from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import PostgresLog
+from dispatch.store.roster import PostgresRoster
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.projector import Projector
 from dispatch.world import FreshIds, SystemClock
@@ -136,7 +138,7 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
             database=database,
             authenticator=Authenticator(Verifier(OwnKey(key), ISSUER, AUDIENCE), directory),
             cursor_secret=b"of this test",
-            incidents=IncidentDesk(scribe, directory),
+            incidents=IncidentDesk(scribe, directory, Commitments(log, PostgresRoster(pool))),
             reports=ReportDesk(scribe, directory),
             assignments=AssignmentDesk(scribe, directory, positions),
             positions=positions,

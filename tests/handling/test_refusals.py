@@ -26,6 +26,7 @@ def said_in(file: Path) -> Iterator[str]:
 
 def codes() -> set[str]:
     files = [path for noun in NOUNS for path in (ROOT / "domain" / noun).glob("*.py")]
+    files.append(ROOT / "domain" / "policies" / "commitment.py")
     files += [ROOT / "dispatch" / "handling" / f"{name}.py" for name in ("incidents", "reports", "assignments")]
     return {code for file in files for code in said_in(file)}
 

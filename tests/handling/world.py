@@ -11,12 +11,13 @@ from uuid import UUID
 
 from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.opening import Numbering, Opening, numbers_used, open_incident_changes
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Change, IdempotencyKey, Outcome, Request, Scribe, as_fact
 from dispatch.ports import AppendCommand, EventLog, UnitPosition, Verdict
-from dispatch.store.memory import MemoryLog
+from dispatch.store.memory import MemoryLog, MemoryRoster
 from dispatch.store.vault import MemorySealer
 from domain.assignment.events import UnitRegistered, UnitWentOnDuty
 from domain.camera.events import CameraAttached
@@ -148,7 +149,7 @@ class World:
     def __post_init__(self) -> None:
         self.scribe = Scribe(self.log, self.sealer, self.watch)
         self.directory = Directory(self.log, "chengdu")
-        self.incidents = IncidentDesk(self.scribe, self.directory)
+        self.incidents = IncidentDesk(self.scribe, self.directory, Commitments(self.log, MemoryRoster()))
         self.reports = ReportDesk(self.scribe, self.directory)
         self.assignments = AssignmentDesk(self.scribe, self.directory, self.positions)
 

@@ -20,6 +20,7 @@ import pytest
 
 from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.partners.client import Answer, PartnerClient, Received
@@ -29,6 +30,7 @@ from dispatch.partners.verbs import VERBS, ProblemReply, Recorded
 from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import PostgresLog
+from dispatch.store.roster import PostgresRoster
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.ownership import AdvisoryOwnership
 from dispatch.world import FreshIds, SystemClock
@@ -128,7 +130,8 @@ async def house(bus: Bus, pg_log: PostgresLog, pool: asyncpg.Pool, dsn: str, tmp
     await directory.catch_up()
     scribe = Scribe(pg_log, sealer, SystemClock())
     positions = PostgresUnitPositions(pool)
-    incidents, assignments = IncidentDesk(scribe, directory), AssignmentDesk(scribe, directory, positions)
+    incidents = IncidentDesk(scribe, directory, Commitments(pg_log, PostgresRoster(pool)))
+    assignments = AssignmentDesk(scribe, directory, positions)
     desk = PartnerDesk(
         incidents=incidents,
         assignments=assignments,

@@ -14,8 +14,10 @@ from uuid import UUID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Request, as_fact
+from dispatch.store.memory import MemoryRoster
 from domain.event import Actor, Place
 from domain.identifiers import named
 from domain.incident import events as incident
@@ -51,7 +53,7 @@ class People:
 
     def __init__(self, town: Town) -> None:
         self.town = town
-        self.desk = IncidentDesk(town.scribe, town.directory)
+        self.desk = IncidentDesk(town.scribe, town.directory, Commitments(town.log, MemoryRoster()))
         self.count = 0
 
     async def do(self, act: str, number: int) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Request
 from dispatch.ports import AppendCommand, Verdict
-from dispatch.store.memory import MemoryLog
+from dispatch.store.memory import MemoryLog, MemoryRoster
 from domain.alert.events import AlertsRecordedOnly, AlertsWaited
 from domain.event import Actor
 from domain.identifiers import center_id, companion_of, named
@@ -311,7 +312,7 @@ async def test_a_merged_incident_hands_alerts_to_its_head_and_takes_them_itself_
     await town.alert(FIRE, point=north_of(WEST, 500))
     await town.react()
     (merged, head) = await town.facts(IncidentOpened)
-    desk = IncidentDesk(town.scribe, town.directory)
+    desk = IncidentDesk(town.scribe, town.directory, Commitments(town.log, MemoryRoster()))
     request = Request(
         actor=Actor(kind=ActorKind.OPERATOR, id="somebody"),
         received_at=town.clock.now(),
