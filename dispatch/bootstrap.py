@@ -51,6 +51,7 @@ from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
 from dispatch.store.reader import available
 from dispatch.store.roster import PostgresRoster
+from dispatch.store.tail import TailedLog
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
@@ -121,11 +122,11 @@ def database_url(settings: Settings) -> str:
 
 
 @asynccontextmanager
-async def foundation(settings: Settings) -> AsyncIterator[Foundation]:
+async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLog) -> AsyncIterator[Foundation]:
     """Open the log, the vault and the directory; everything is closed at the end. Raises `Unavailable`."""
     dsn = database_url(settings)
     async with AsyncExitStack() as stack:
-        log = await PostgresLog.open(dsn)
+        log = await kind.open(dsn)
         stack.push_async_callback(log.close)
         settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         sealer = await PostgresSealer.open_vault(dsn, settings.seal_key_path)
@@ -310,7 +311,7 @@ async def work(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with foundation(settings) as base:
+    async with foundation(settings, kind=TailedLog) as base:
         process.settle()
         await run_all(stop, workers(base, stop))
 

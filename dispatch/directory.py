@@ -179,7 +179,7 @@ class Directory:
     async def reach(self, position: int) -> None:
         """Know at least everything up to a position: no look at the log where that is so already."""
         if self.position < position:
-            await self.catch_up()
+            await self.catch_up(up_to_position=position)
 
     def _apply_readable(self, row: RecordedEvent) -> None:
         """A fact that nobody can read must not keep everybody from all the others."""

@@ -7,9 +7,9 @@ and are dense; version 0 means "the stream does not exist yet".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from domain.event import GeoPoint
@@ -128,6 +128,8 @@ class RecordedEvent:
     topic: str
     state: bytes
     recorded_at: datetime
+    fact: Any = field(default=None, init=False, repr=False, compare=False)
+    """What the state was decoded to, once somebody did: the readers of one process share rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, TypeVar, get_args
+from typing import Any, Generic, Protocol, TypeVar, get_args
 from uuid import UUID
 
 from pydantic import TypeAdapter, create_model
@@ -81,6 +81,54 @@ def decode(
         rule_version=stored.rule_version,
     )
     return Fact(position, stream_id, version, recorded_at, envelope, stored.body)
+
+
+class LogRow(Protocol):
+    """One row of the log as it is stored, with room for what it was decoded to."""
+
+    @property
+    def position(self) -> int:
+        """Its place in the log."""
+
+    @property
+    def stream_id(self) -> UUID:
+        """Its stream."""
+
+    @property
+    def version(self) -> int:
+        """Its place in the stream."""
+
+    @property
+    def topic(self) -> str:
+        """Its name."""
+
+    @property
+    def state(self) -> bytes:
+        """Envelope and body, JSON."""
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When it was recorded."""
+
+    @property
+    def fact(self) -> Any:
+        """What it was decoded to; None before that."""
+
+
+def fact_of(row: LogRow) -> Fact[Event]:
+    """The fact behind a row, decoded once: the readers of one process share rows. Raises as `decode` does."""
+    fact: Fact[Event] | None = row.fact
+    if fact is None:
+        fact = decode(
+            topic=row.topic,
+            state=row.state,
+            position=row.position,
+            stream_id=row.stream_id,
+            version=row.version,
+            recorded_at=row.recorded_at,
+        )
+        object.__setattr__(row, "fact", fact)  # a row is frozen; what it was decoded to is no part of it
+    return fact
 
 
 def _decode_after_failure(topic: str, event_type: type[Event], state: bytes, position: int, error: ValueError) -> Any:

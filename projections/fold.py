@@ -10,11 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
 from uuid import UUID
 
-from domain.codec import NewerSchema, Undecodable, decode
+from domain.codec import LogRow, NewerSchema, Undecodable, decode, fact_of
 from domain.event import Event, Fact
 from projections.projection import Key, Projection, Row
 
@@ -23,34 +21,6 @@ REASON_MAX = 1_000
 
 _NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 """An escaped NUL, whose backslash is not itself escaped."""
-
-
-class Recorded(Protocol):
-    """One row of the log as it is stored."""
-
-    @property
-    def position(self) -> int:
-        """Its place in the log."""
-
-    @property
-    def stream_id(self) -> UUID:
-        """Its stream."""
-
-    @property
-    def version(self) -> int:
-        """Its place in the stream."""
-
-    @property
-    def topic(self) -> str:
-        """Its name."""
-
-    @property
-    def state(self) -> bytes:
-        """Envelope and body, JSON."""
-
-    @property
-    def recorded_at(self) -> datetime:
-        """When the database took it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +67,7 @@ Parking = MutableMapping[str, int]
 """Entity → the first parked position of it."""
 
 
-def read(recorded: Iterable[Recorded], up_to: int) -> Page:
+def read(recorded: Iterable[LogRow], up_to: int) -> Page:
     """Decode a page that reaches `up_to`, stopping before an event of a newer schema."""
     page = Page(up_to, [])
     for one in recorded:
@@ -111,14 +81,13 @@ def read(recorded: Iterable[Recorded], up_to: int) -> Page:
     return page
 
 
-def _decoded(one: Recorded) -> Fact[Event]:
+def _decoded(one: LogRow) -> Fact[Event]:
     """PostgreSQL has no text with a NUL in it: a replacement character stands in, here and so everywhere."""
-    state = one.state
-    if b"\\u0000" in state:
-        state = _NUL.sub(rb"\1\\ufffd", state)
+    if b"\\u0000" not in one.state:
+        return fact_of(one)
     return decode(
         topic=one.topic,
-        state=state,
+        state=_NUL.sub(rb"\1\\ufffd", one.state),
         position=one.position,
         stream_id=one.stream_id,
         version=one.version,

@@ -32,7 +32,7 @@ from dispatch.ports import (
     Verdict,
     VersionConflict,
 )
-from domain.codec import decode, encode, personal_fields
+from domain.codec import encode, fact_of, personal_fields
 from domain.event import Actor, Envelope, Event, Fact, Frozen, Personal
 from domain.refusals import Conflict, Refusal, Refused
 
@@ -108,15 +108,8 @@ class Loaded(Generic[S]):
 
 
 def as_fact(recorded: RecordedEvent) -> Fact[Event]:
-    """Decode one row of the log."""
-    return decode(
-        topic=recorded.topic,
-        state=recorded.state,
-        position=recorded.position,
-        stream_id=recorded.stream_id,
-        version=recorded.version,
-        recorded_at=recorded.recorded_at,
-    )
+    """Decode one row of the log, once."""
+    return fact_of(recorded)
 
 
 class Scribe:

@@ -53,6 +53,11 @@ class Wake:
         if self._listening is not None and not self._listening.is_closed():
             self._listening.terminate()
 
+    @property
+    def position(self) -> int:
+        """The last position seen; the log may have grown since."""
+        return self._position
+
     def recorded(self, position: int) -> None:
         """This process recorded up to `position`: wake our own, and tell the others soon."""
         self.saw(position)

@@ -1,0 +1,121 @@
+"""The end of the log, read once for everybody in a process.
+
+The problem: a worker process has ten readers (projector, reactors, timers, directory, feeds) that follow the same log a
+moment apart; each reading for itself costs a round trip and a decoding a reader a page. The rule kept instead: what was
+recorded last is held in memory, contiguous, bounded in events and bytes; a read that lies within it, of all topics or
+some, costs no statement. Older positions are read from the database as before.
+
+What is held is never wrong, only perhaps not yet all: positions are contiguous and facts immutable, so a row held is
+the row recorded. A log that ends before what is held (a restore) empties it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from dispatch.ports import RecordedEvent, Tip
+from dispatch.store.postgres import PostgresLog
+
+HELD_EVENTS_MAX = 20_000
+HELD_BYTES_MAX = 64 * 1024 * 1024
+"""State bytes; the facts decoded from them take several times that."""
+STRETCH_EVENTS = 2_000
+"""Events of one statement that brings the tail up to the tip."""
+
+
+class Tail:
+    """Rows of a contiguous range of positions, oldest let go first."""
+
+    def __init__(self, events_max: int = HELD_EVENTS_MAX, bytes_max: int = HELD_BYTES_MAX) -> None:
+        self._events_max = events_max
+        self._bytes_max = bytes_max
+        self.begin(0)
+
+    def begin(self, position: int) -> None:
+        """Forget everything; the next row is that after `position`."""
+        self._rows: list[RecordedEvent] = []
+        self._bytes = 0
+        self._dropped = position
+
+    @property
+    def last(self) -> int:
+        """The last position held."""
+        return self._dropped + len(self._rows)
+
+    def begins_by(self, position: int) -> bool:
+        """Whether nothing after `position` was let go."""
+        return self._dropped <= position
+
+    def extend(self, rows: Sequence[RecordedEvent]) -> None:
+        """Take in the rows that follow."""
+        assert not rows or rows[0].position == self.last + 1, f"{rows[0].position} does not follow {self.last}"
+        self._rows.extend(rows)
+        self._bytes += sum(len(row.state) for row in rows)
+        if len(self._rows) > self._events_max or self._bytes > self._bytes_max:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """An eighth more than must go: taking one from the front moves all the others."""
+        gone = 0
+        while gone < len(self._rows) and (
+            len(self._rows) - gone > self._events_max * 7 // 8 or self._bytes > self._bytes_max * 7 // 8
+        ):
+            self._bytes -= len(self._rows[gone].state)
+            gone += 1
+        del self._rows[:gone]
+        self._dropped += gone
+
+    def after(
+        self, position: int, up_to_position: int | None, topics: frozenset[str] | None
+    ) -> Iterator[RecordedEvent]:
+        """Rows in position order."""
+        stop = len(self._rows) if up_to_position is None else max(0, up_to_position - self._dropped)
+        rows = islice(self._rows, max(0, position - self._dropped), stop)
+        return rows if topics is None else (row for row in rows if row.topic in topics)
+
+
+class TailedLog(PostgresLog):
+    """`PostgresLog` for a process with many readers near the tip."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._tail = Tail()
+        self._stretching = asyncio.Lock()
+
+    async def read_after(
+        self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
+    ) -> list[RecordedEvent]:
+        """A page of the log in position order, without gaps (with `topics`: without gaps among those)."""
+        if await self._is_held(position, up_to_position):
+            wanted = None if topics is None else frozenset(topics)
+            return list(islice(self._tail.after(position, up_to_position, wanted), limit))
+        return await super().read_after(position, limit=limit, up_to_position=up_to_position, topics=topics)
+
+    async def tip(self) -> Tip:
+        """The last position."""
+        found = await super().tip()
+        if found.position < self._tail.last:
+            self._tail.begin(found.position)
+        return found
+
+    async def _is_held(self, position: int, up_to_position: int | None) -> bool:
+        """Whether everything after `position` up to there (None: all recorded by now) is held; read what lacks."""
+        if self._wake.position - position > HELD_EVENTS_MAX:
+            return False
+        if up_to_position is None or up_to_position > self._tail.last:
+            async with self._stretching:
+                await self._stretch(position, up_to_position)
+        return self._tail.begins_by(position)
+
+    async def _stretch(self, position: int, up_to_position: int | None) -> None:
+        """Read on from the end of what is held; from `position` if that lies beyond."""
+        if position > self._tail.last:
+            self._tail.begin(position)
+        while up_to_position is None or self._tail.last < up_to_position:
+            rows = await super().read_after(self._tail.last, limit=STRETCH_EVENTS)
+            self._tail.extend(rows)
+            if len(rows) < STRETCH_EVENTS:
+                break

@@ -1,0 +1,129 @@
+"""The shared tail answers as the log does, whoever reads where, and while others write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dispatch.ports import RecordedEvent
+from dispatch.store.postgres import PostgresLog
+from dispatch.store.tail import Tail, TailedLog
+from tests.store.contract import LogContract, decision, on
+
+STREAM = UUID(int=7)
+TOPICS = ("a", "b", "c")
+
+
+@pytest.fixture
+async def tailed(dsn: str) -> AsyncIterator[TailedLog]:
+    log = await TailedLog.open(dsn)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+class TestTailedLog(LogContract):
+    @pytest.fixture
+    def log(self, tailed: TailedLog) -> PostgresLog:
+        return tailed
+
+
+def row(position: int, size: int = 10) -> RecordedEvent:
+    return RecordedEvent(
+        position, STREAM, position, TOPICS[position % 3], b"x" * size, datetime(2026, 7, 1, tzinfo=UTC)
+    )
+
+
+@given(
+    begins=st.integers(0, 50),
+    lengths=st.lists(st.integers(0, 30), max_size=8),
+    events_max=st.integers(8, 40),
+    bytes_max=st.integers(80, 400),
+    position=st.integers(0, 300),
+    up_to=st.one_of(st.none(), st.integers(0, 300)),
+    topics=st.one_of(st.none(), st.sets(st.sampled_from(TOPICS))),
+)
+def test_what_is_held_reads_like_the_rows_that_went_in(
+    begins: int,
+    lengths: list[int],
+    events_max: int,
+    bytes_max: int,
+    position: int,
+    up_to: int | None,
+    topics: set[str] | None,
+) -> None:
+    tail = Tail(events_max, bytes_max)
+    tail.begin(begins)
+    went_in: list[RecordedEvent] = []
+    for length in lengths:
+        rows = [row(begins + len(went_in) + number) for number in range(1, length + 1)]
+        went_in += rows
+        tail.extend(rows)
+    assert tail.last == begins + len(went_in)
+    if tail.begins_by(position):
+        wanted = [
+            one
+            for one in went_in
+            if one.position > position
+            and (up_to is None or one.position <= up_to)
+            and (topics is None or one.topic in topics)
+        ]
+        assert list(tail.after(position, up_to, None if topics is None else frozenset(topics))) == wanted
+
+
+def test_memory_is_bounded_in_events_and_in_bytes() -> None:
+    tail = Tail(events_max=100, bytes_max=1_000)
+    tail.extend([row(number, size=1) for number in range(1, 201)])
+    assert not tail.begins_by(99)
+    assert tail.last == 200
+    assert len(list(tail.after(0, None, None))) <= 100
+    tail.extend([row(number, size=300) for number in range(201, 206)])
+    assert sum(len(one.state) for one in tail.after(0, None, None)) <= 1_000
+
+
+def test_rows_that_do_not_follow_are_refused() -> None:
+    tail = Tail()
+    tail.extend([row(1), row(2)])
+    with pytest.raises(AssertionError, match="does not follow"):
+        tail.extend([row(4)])
+
+
+async def test_readers_share_rows_and_what_they_were_decoded_to(tailed: TailedLog) -> None:
+    await tailed.append(decision(on(STREAM, 0, 5)))
+    first = await tailed.read_after(0)
+    second = await tailed.read_after(2, up_to_position=4)
+    assert [one.position for one in second] == [3, 4]
+    assert all(one is other for one, other in zip(first[2:4], second, strict=True))
+
+
+async def test_many_readers_miss_nothing_while_another_process_writes(tailed: TailedLog, pg_log: PostgresLog) -> None:
+    length = 400
+
+    async def write() -> None:
+        for _ in range(length):
+            await pg_log.append(decision(on(STREAM, None)))
+
+    async def read(limit: int) -> list[int]:
+        seen: list[int] = []
+        while len(seen) < length:
+            end = await tailed.wait_beyond(len(seen), timeout_s=30)
+            seen += [one.position for one in await tailed.read_after(len(seen), limit=limit, up_to_position=end)]
+        return seen
+
+    _, *readings = await asyncio.gather(write(), *(read(limit) for limit in (1, 7, 50, 500)))
+    assert readings == [list(range(1, length + 1))] * 4
+
+
+async def test_a_log_that_ends_before_what_is_held_empties_it(tailed: TailedLog) -> None:
+    await tailed.append(decision(on(STREAM, 0, 5)))
+    assert len(await tailed.read_after(0)) == 5
+    tailed._tail.extend([row(6)])  # what a log held before it was restored to position 5
+    await tailed.tip()
+    assert [one.position for one in await tailed.read_after(0)] == [1, 2, 3, 4, 5]
