@@ -78,7 +78,7 @@ class ReadingBody(Body):
     model_config = examples({"fields": ["caller", "caller_phone"], "purpose": "回拨核实地点"})
 
     fields: Annotated[list[PersonalField], Field(min_length=1, max_length=3)]
-    purpose: Annotated[Reason, Field(max_length=500)]
+    purpose: Annotated[Reason, Field(max_length=500, description="Why; it is recorded with your name.")]
 
 
 @router.post(

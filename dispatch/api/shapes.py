@@ -14,8 +14,9 @@ from domain.event import GeoPoint, MediaReference, OriginalPoint, Place
 from domain.geography import gcj02_to_wgs84
 from domain.vocabulary import CoordinateSystem
 
-Reason = Annotated[str, Field(min_length=1, max_length=2_000)]
-Note = Annotated[str | None, Field(min_length=1, max_length=2_000)]
+LEAVES = "Partner agencies on the incident may read it: name no persons. Telephone and identity numbers are cut."
+Reason = Annotated[str, Field(min_length=1, max_length=2_000, description=LEAVES)]
+Note = Annotated[str | None, Field(min_length=1, max_length=2_000, description=LEAVES)]
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description=f"Rows of a page, at most {LIMIT_MAX}.")]
 CursorParameter = Annotated[

@@ -82,7 +82,10 @@ class IncidentMessage(Message):
     priority: int | None = Field(default=None, description="0 most urgent … 10 least")
     phase: str | None = Field(default=None, description="open, verified, accepted, resolved, closed, dismissed, merged")
     place: PublicPlace | None = None
-    headline: str | None = None
+    headline: str | None = Field(
+        default=None,
+        description="words of the machine or warning that opened it; a person's report has none",
+    )
     opened_at: AwareDatetime | None = None
     message_status: str | None = Field(default=None, description="always `actual`: exercises and tests never leave")
     role: str | None = Field(
@@ -96,7 +99,9 @@ class IncidentMessage(Message):
     )
     disposition: str | None = None
     merged_into: UUID | None = Field(default=None, description="incident it was found to be the same as")
-    note: str | None = Field(default=None, description="reason or remark given with this very fact")
+    note: str | None = Field(
+        default=None, description="reason or remark given with this very fact; numbers of persons are cut"
+    )
     reference: str | None = Field(
         default=None, description="set instead of all else when the message would exceed 64 KiB: where to read it"
     )

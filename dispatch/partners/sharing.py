@@ -2,7 +2,8 @@
 
 An agency is told from the moment a routing names it, and then until the end, even if a later routing leaves it out:
 who was alarmed must learn how it ended, and the domain lets it answer. Exercises and tests are kept from every feed:
-a partner's system that overlooks a mark would send real crews (decision record 0011).
+a partner's system that overlooks a mark would send real crews. What a reporter said stays inside, and numbers of
+persons are taken out of the free text that leaves (decision record 0011).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from dispatch.partners.contracts import (
     PublicRecipient,
 )
 from dispatch.partners.tree import Tree
+from dispatch.partners.withholding import without_numbers
 from domain.assignment.events import (
     AssignmentAcknowledged,
     AssignmentCancelled,
@@ -124,7 +126,9 @@ def after(before: SharedIncident, fact: Fact[Event]) -> SharedIncident:
     shared = replace(before, state=evolve(before.state, event))
     match event:
         case incident.IncidentOpened():
-            return replace(shared, headline=event.headline, opened_at=fact.envelope.occurred_at)
+            # A report's first line is what a person said to us, perhaps about persons. A machine's words are not.
+            said = event.headline if event.cause.report_id is None else None
+            return replace(shared, headline=said, opened_at=fact.envelope.occurred_at)
         case incident.IncidentResolved(disposition=disposition):
             return replace(shared, disposition=disposition.value)
         case incident.IncidentReopened():
@@ -196,7 +200,7 @@ def _body(
         priority=state.priority,
         phase=state.phase.value if state.phase else None,
         place=_place(state),
-        headline=shared.headline,
+        headline=without_numbers(shared.headline),
         opened_at=shared.opened_at,
         message_status=state.status.value,
         role=role.value if role else None,
@@ -210,7 +214,7 @@ def _body(
         ),
         disposition=shared.disposition,
         merged_into=state.merge.into_incident_id if state.merge else None,
-        note=_note(fact.event),
+        note=without_numbers(_note(fact.event)),
         **extra,
     )
     listed = tree.fields[agency] | ADDRESS_FIELDS
@@ -221,7 +225,8 @@ def _place(state: IncidentState) -> PublicPlace | None:
     point, address = state.place.point, state.place.address
     if point is None and address is None:
         return None
-    return PublicPlace(lon=point.lon if point else None, lat=point.lat if point else None, address=address)
+    lon, lat = (point.lon, point.lat) if point else (None, None)
+    return PublicPlace(lon=lon, lat=lat, address=without_numbers(address))
 
 
 def _roles(state: IncidentState) -> dict[str, AgencyRole]:
