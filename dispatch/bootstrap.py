@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -126,7 +127,7 @@ async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLo
     """Open the log, the vault and the directory; everything is closed at the end. Raises `Unavailable`."""
     dsn = database_url(settings)
     async with AsyncExitStack() as stack:
-        log = await kind.open(dsn)
+        log = await kind.open(dsn, archive=settings.archive_path)
         stack.push_async_callback(log.close)
         settings.secrets_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         sealer = await PostgresSealer.open_vault(dsn, settings.seal_key_path)
@@ -154,9 +155,9 @@ async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLo
 
 
 @asynccontextmanager
-async def reading_log(dsn: str) -> AsyncIterator[PostgresLog]:
-    """The log alone, for replays and rebuilds. Raises `Unavailable`."""
-    log = await PostgresLog.open(dsn)
+async def reading_log(dsn: str, archive: Path | None = None) -> AsyncIterator[PostgresLog]:
+    """The log alone, for replays and rebuilds; `archive` is the folder of its old ranges. Raises `Unavailable`."""
+    log = await PostgresLog.open(dsn, archive=archive)
     try:
         yield log
     finally:

@@ -158,6 +158,20 @@ class Settings(BaseModel):
         ge=0,
     )
 
+    archive_dir: Path | None = _setting(
+        "DISPATCH_ARCHIVE_DIR",
+        "Folder of archive files; every process of the system must reach it, as must the backup."
+        " Unset: archive in the data folder.",
+        None,
+    )
+    archive_after_days: float = _setting(
+        "DISPATCH_ARCHIVE_AFTER_DAYS",
+        "Age a range of the log must have before `dispatch archive` moves it to a file.",
+        90.0,
+        unit="days",
+        ge=0,
+    )
+
     @classmethod
     def from_environment(
         cls,
@@ -201,6 +215,11 @@ class Settings(BaseModel):
     def secrets_dir(self) -> Path:
         """Where the secrets made here are kept (0700)."""
         return self.data_dir / "secrets"
+
+    @property
+    def archive_path(self) -> Path:
+        """The folder of archive files in force."""
+        return self.archive_dir or self.data_dir / "archive"
 
     @property
     def jwt_key_path(self) -> Path:

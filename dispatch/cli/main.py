@@ -24,6 +24,7 @@ COMMANDS = {
     "ingest": "Send files of alerts to a running system.",
     "rebuild": "Build a projection again from the log.",
     "replay": "Show a board or an incident as it was.",
+    "archive": "Move old ranges of the log to compressed files, or check those files.",
     "audit": "Check the log: positions, versions, projections.",
     "bench": "Measure: append rate, alert storm.",
     "doctor": "Look at everything this system needs and say what to do.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import click
@@ -34,7 +35,7 @@ def command(settings: Settings, names: tuple[str, ...], *, everything: bool, ver
     chosen = tuple(PROJECTIONS) if everything or (verify and not names) else names
     _check(chosen)
     dsn = database_of(settings)
-    results = asyncio.run(_work(dsn, chosen, verify=verify))
+    results = asyncio.run(_work(dsn, settings.archive_path, chosen, verify=verify))
     if as_json:
         print_json([_as_json(result) for result in results])
     else:
@@ -53,9 +54,9 @@ def _check(chosen: tuple[str, ...]) -> None:
         )
 
 
-async def _work(dsn: str, chosen: tuple[str, ...], *, verify: bool) -> list[Comparison | Switched]:
+async def _work(dsn: str, archive: Path, chosen: tuple[str, ...], *, verify: bool) -> list[Comparison | Switched]:
     results: list[Comparison | Switched] = []
-    async with bootstrap.reading_log(dsn) as log:
+    async with bootstrap.reading_log(dsn, archive) as log:
         for name in chosen:
             with progress(f"{'verify' if verify else 'rebuild'} {name}") as bar:
                 rebuild = Rebuild(log, dsn, PROJECTIONS[name], advanced=_advancing(bar))

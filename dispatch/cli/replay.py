@@ -38,16 +38,16 @@ def command(settings: Settings, *, as_json: bool, **wanted: Any) -> None:
     asked = [name for name in ("center_code", "agency", "incident", "decision") if wanted[name] is not None]
     if len(asked) != 1:
         raise Refused("replay.what", "Say one of --board CENTER, --agency CODE, --incident ID, --decision POSITION.")
-    document = asyncio.run(_replay(database_of(settings), settings.city, wanted))
+    document = asyncio.run(_replay(settings, wanted))
     if as_json:
         print_json(document)
     else:
         _show(document)
 
 
-async def _replay(dsn: str, city: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    async with bootstrap.reading_log(dsn) as log:
-        directory = Directory(log, city)
+async def _replay(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any]:
+    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
+        directory = Directory(log, settings.city)
         await directory.catch_up()
         moment = await replay.as_of(
             log,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import asyncpg
 
 from dispatch.ports import MAX_COMMANDS_PER_CALL, AppendCommand, Verdict
 from dispatch.store import wire
+from dispatch.store.archive import Archive
 from dispatch.store.lane import Lane
 from dispatch.store.line import Connect
 from dispatch.store.reader import PLANNING, Reader, available
@@ -30,14 +32,24 @@ async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
 class PostgresLog(Reader):
     """`dispatch.ports.EventLog` on PostgreSQL."""
 
-    def __init__(self, pool: asyncpg.Pool, connect: Connect) -> None:
-        super().__init__(pool)
+    def __init__(self, pool: asyncpg.Pool, connect: Connect, archive: Archive | None = None) -> None:
+        super().__init__(pool, archive)
         self._wake = Wake(connect, self._position)
         self._lane = Lane(connect, self, recorded=self._wake.recorded)
 
     @classmethod
-    async def open(cls, dsn: str, *, app_role: str | None = APP_ROLE, readers_max: int = READERS_MAX) -> Self:
-        """Connect to a migrated database and act as `app_role` (None: as the DSN's user). Raises `Unavailable`."""
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        app_role: str | None = APP_ROLE,
+        readers_max: int = READERS_MAX,
+        archive: Path | None = None,
+    ) -> Self:
+        """Connect to a migrated database and act as `app_role` (None: as the DSN's user). Raises `Unavailable`.
+
+        `archive` is the folder of archive files; without it, a read of a range that was moved there is `Unavailable`.
+        """
         settings = {
             "application_name": "dispatch log",
             **PLANNING,
@@ -54,7 +66,7 @@ class PostgresLog(Reader):
             pool = await asyncpg.create_pool(
                 dsn, min_size=1, max_size=readers_max, server_settings=settings, reset=_leave_as_it_is, **waiting
             )
-        log = cls(pool, connect)
+        log = cls(pool, connect, Archive(archive))
         try:
             async with available():
                 await log._lane.start()
@@ -69,6 +81,7 @@ class PostgresLog(Reader):
         await self._lane.close()
         await self._wake.close()
         await self._pool.close()
+        self._archive.close()
 
     async def append(self, command: AppendCommand) -> Verdict:
         """Record one command. Concurrent callers are grouped into one call. Raises `Unavailable`."""

@@ -89,9 +89,9 @@ async def test_reads_touch_only_the_partitions_they_need(
     for setting, value in reader.PLANNING.items():
         await administrator.execute(f"SET {setting} = {value}")
     for query, arguments in (
-        (reader.READ_STREAM, (CENTER, 0, reader.BEYOND_ALL, 10)),
-        (reader.READ_STREAMS, ([CENTER], reader.BEYOND_ALL)),
-        (reader.READ_PAGE, (3 * SIZE, 3 * SIZE + 500)),
+        (reader.READ_STREAM, (CENTER, 0, reader.BEYOND_ALL, 10, 0)),
+        (reader.READ_STREAMS, ([CENTER], reader.BEYOND_ALL, 0)),
+        (reader.READ_PAGE, (3 * SIZE, 3 * SIZE + 500, 0)),
     ):
         statement = await administrator.prepare(f"EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF) {query}")
         plan = "\n".join(row[0] for row in await statement.fetch(*arguments))

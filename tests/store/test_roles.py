@@ -8,9 +8,9 @@ import pytest
 from dispatch.store.postgres import PostgresLog
 from tests.store.contract import UNIT, decision, on
 
-TABLES = ("events", "events_000001", "heads", "tip", "idempotency", "marks")
+TABLES = ("events", "events_000001", "heads", "tip", "idempotency", "marks", "horizon", "archives")
 EMPTY = "'{}'"
-ROLES = ("dispatch_app", "dispatch_projector", "dispatch_auditor")
+ROLES = ("dispatch_app", "dispatch_projector", "dispatch_auditor", "dispatch_archiver")
 
 
 async def acting_as(dsn: str, role: str) -> asyncpg.Connection:
@@ -50,7 +50,7 @@ async def test_no_role_may_add_to_the_schema_or_become_its_owner(dsn: str, role:
     await connection.close()
 
 
-@pytest.mark.parametrize("role", ["dispatch_projector", "dispatch_auditor"])
+@pytest.mark.parametrize("role", ["dispatch_projector", "dispatch_auditor", "dispatch_archiver"])
 @pytest.mark.parametrize("function", ["append_one(NULL, 0, 't', '', NULL, NULL, NULL, NULL)", "ensure_partitions(9)"])
 async def test_only_the_app_may_append(dsn: str, role: str, function: str) -> None:
     connection = await acting_as(dsn, role)

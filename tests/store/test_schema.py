@@ -12,7 +12,17 @@ from sqlalchemy import Connection
 from dispatch.store import migrate
 from dispatch.store.migrate import pending
 
-LOG_FUNCTIONS = {"append", "append_one", "ensure_partitions", "position_at", "readable", "renew_epoch"}
+LOG_FUNCTIONS = {
+    "append",
+    "append_one",
+    "archive",
+    "ensure_partitions",
+    "horizon_moved",
+    "position_at",
+    "readable",
+    "readers_behind",
+    "renew_epoch",
+}
 
 
 async def test_migrations_equal_the_declared_tables(dsn: str) -> None:
@@ -39,7 +49,17 @@ async def test_the_log_has_its_tables_and_functions(dsn: str) -> None:
     tables = await connection.fetch("SELECT relname FROM pg_class WHERE relnamespace = 'log'::regnamespace")
     functions = await connection.fetch("SELECT proname FROM pg_proc WHERE pronamespace = 'log'::regnamespace")
     await connection.close()
-    assert {"events", "heads", "tip", "idempotency", "marks", "events_readable"} <= {row[0] for row in tables}
+    assert {
+        "events",
+        "heads",
+        "tip",
+        "idempotency",
+        "marks",
+        "events_readable",
+        "archives",
+        "horizon",
+        "partitions",
+    } <= {row[0] for row in tables}
     assert {row[0] for row in functions} >= LOG_FUNCTIONS
 
 
@@ -68,7 +88,7 @@ async def test_migrating_again_changes_nothing(dsn: str) -> None:
 
 
 async def test_an_empty_database_is_migrated_once_by_several_at_once(empty_dsn: str) -> None:
-    assert await pending(empty_dsn) == ["0001"]
+    assert await pending(empty_dsn) == ["0001", "0002"]
     await asyncio.gather(*(migrate.migrate(empty_dsn) for _ in range(3)))
     assert await pending(empty_dsn) == []
 
@@ -78,7 +98,7 @@ async def test_an_owner_who_is_no_superuser_can_migrate(empty_dsn: str) -> None:
     name = (await administrator.fetchval("SELECT current_database()")).replace("e_", "o_")
     await administrator.execute(f"CREATE ROLE {name} LOGIN CREATEROLE")
     await administrator.execute(f"ALTER DATABASE {name.replace('o_', 'e_')} OWNER TO {name}")
-    for role in ("owner", "app", "projector", "auditor"):
+    for role in ("owner", "app", "projector", "auditor", "archiver"):
         await administrator.execute(f"GRANT dispatch_{role} TO {name} WITH ADMIN TRUE, SET TRUE")
     await migrate.migrate(empty_dsn.replace("//admin@", f"//{name}@"))
     assert await pending(empty_dsn) == []
