@@ -173,6 +173,7 @@ def _program(name: str, settings: Settings, entry: Sequence[str]) -> Program:
         [sys.executable, "-m", *entry, name],
         {**os.environ, **_import_path(), **settings.environment()},
         settings.data_dir / "logs" / f"{name}.log",
+        gives_signs=True,
     )
 
 

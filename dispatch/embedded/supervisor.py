@@ -1,6 +1,6 @@
 """Keeps a few named services alive, watches the disk they write to, and stops them in the reverse order of their start.
 
-A service that leaves, or that says three times in a row that it is unwell, is started again after a pause that doubles
+A service that leaves, or that is found unwell three times in a row, is started again after a pause that doubles
 up to `PAUSE_S_MAX`. While the disk is full nothing is restarted for being unwell: it could only fail again; but as soon
 as there is space it must be, since nats-server does not recover by itself.
 """
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dispatch.embedded.child import Child, set_aside_when_long
+from dispatch.embedded.watchdog import Watchdog
 from domain.refusals import Unavailable
 
 PAUSE_S_MIN = 0.2
@@ -31,6 +32,12 @@ DISK_EVERY_S = 5.0
 DISK_FULL_BYTES = 33_554_432
 """Below this a store cannot write; PostgreSQL alone wants 16 MiB for its next log segment."""
 PROGRAM_STOP_WAIT_S = 20.0
+FROZEN_STOP_WAIT_S = 1.0
+"""For a program that gives no sign of life: it will hardly hear a request to leave."""
+SILENT_S_MAX = 10.0
+"""Signs of life come every second; a machine that is short of breath may delay some."""
+FIRST_SIGN_WAIT_S = 60.0
+"""Until then it may be loading its own modules, from a cold disk."""
 
 log = logging.getLogger(__name__)
 
@@ -58,13 +65,19 @@ class Service(Protocol):
 
 @dataclass
 class Program:
-    """A plain program as a service: well while it runs."""
+    """A plain program as a service: well while it runs.
+
+    One that `gives_signs` (through `dispatch.process`) is unwell when they stop: frozen, or stuck.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     log_path: Path | None = None
+    gives_signs: bool = False
+    silent_s_max: float = SILENT_S_MAX
     _child: Child | None = field(default=None, repr=False)
+    _watchdog: Watchdog | None = field(default=None, repr=False)
 
     @property
     def child(self) -> Child:
@@ -74,17 +87,29 @@ class Program:
 
     async def start(self) -> None:
         """Spawn it; whether it became ready is for its own health page to say."""
-        self._child = Child.spawn(self.name, self.command, environment=self.environment, log_path=self.log_path)
+        environment = dict(self.environment)
+        if self.gives_signs:
+            self._watchdog = Watchdog(self.name)
+            environment["NOTIFY_SOCKET"] = self._watchdog.address
+        self._child = Child.spawn(self.name, self.command, environment=environment, log_path=self.log_path)
 
     async def stop(self) -> None:
         """SIGTERM, patience, then SIGKILL."""
         if self._child is not None:
-            await self._child.stop([(signal.SIGTERM, PROGRAM_STOP_WAIT_S)])
+            patience_s = PROGRAM_STOP_WAIT_S if await self.why_unhealthy() is None else FROZEN_STOP_WAIT_S
+            await self._child.stop([(signal.SIGTERM, patience_s)])
             self._child = None
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
 
     async def why_unhealthy(self) -> str | None:
-        """Always well: its own health page is for clients."""
-        return None
+        """None while it gives signs of life, or never promised any: its own health page is for clients."""
+        if self._watchdog is None:
+            return None
+        silent_s = self._watchdog.silent_s()
+        allowed_s = self.silent_s_max if self._watchdog.has_been_heard else max(self.silent_s_max, FIRST_SIGN_WAIT_S)
+        return f"no sign of life for {silent_s:.0f} s" if silent_s > allowed_s else None
 
 
 class Supervisor:

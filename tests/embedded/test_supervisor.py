@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 from dispatch.embedded.child import LOG_BYTES_MAX, open_log, set_aside_when_long
 from dispatch.embedded.nats import EmbeddedNats
 from dispatch.embedded.supervisor import Program, Supervisor
-from tests.embedded.keeper import Keeper, leaves
+from dispatch.embedded.watchdog import Watchdog
+from tests.embedded.keeper import ROOT, Keeper, leaves
 
 WAIT_S = 60.0
 WAITING = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -73,6 +75,60 @@ async def test_a_frozen_server_is_replaced(supervisor: Supervisor, folder: Path)
     await restarted(supervisor, "nats", 1)
     assert server.child.pid != frozen
     assert await server.why_unhealthy() is None
+
+
+LIVING = """
+import asyncio, signal, sys, time
+from dispatch import process
+
+async def live():
+    await asyncio.sleep(0)  # the first sign of life is given
+    await asyncio.to_thread(lambda: open(sys.argv[1], "w").close())  # a named pipe: opens once the test listens
+    await asyncio.Event().wait()
+
+signal.signal(signal.SIGUSR1, lambda *_: time.sleep(1_000))
+process.run(live())
+"""
+"""Does nothing, and says every second that it could."""
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGSTOP, signal.SIGUSR1], ids=["frozen by a signal", "stuck in a loop of its own"]
+)
+async def test_a_program_whose_loop_does_not_turn_is_replaced(
+    supervisor: Supervisor, folder: Path, number: signal.Signals
+) -> None:
+    os.mkfifo(folder / "alive")
+    command = [sys.executable, "-c", LIVING, str(folder / "alive")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    program = Program("lives", command, environment, gives_signs=True, silent_s_max=3.0)
+    await supervisor.start("lives", program)
+    await asyncio.to_thread((folder / "alive").read_text)
+    first = program.child.pid
+    os.kill(first, number)
+    await restarted(supervisor, "lives", 1)
+    await asyncio.to_thread((folder / "alive").read_text)
+    assert program.child.pid != first
+    assert leaves(first)
+    assert await program.why_unhealthy() is None
+    assert supervisor.restarts["lives"] == 1
+
+
+async def test_a_program_that_only_waits_is_left_alone(supervisor: Supervisor) -> None:
+    program = Program("waits", WAITING, dict(os.environ), silent_s_max=0.0)
+    await supervisor.start("waits", program)
+    assert await program.why_unhealthy() is None
+
+
+def test_a_watchdog_believes_its_own_user_and_hears_what_waits() -> None:
+    watchdog = Watchdog("test")
+    assert not watchdog.has_been_heard
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendto(b"WATCHDOG=1", f"\0{watchdog.address[1:]}")
+        sender.sendto(b"WATCHDOG=1", f"\0{watchdog.address[1:]}")
+    assert watchdog.silent_s() < 1.0
+    assert watchdog.has_been_heard
+    watchdog.close()
 
 
 async def test_services_stop_in_the_reverse_order_of_their_start(supervisor: Supervisor, folder: Path) -> None:

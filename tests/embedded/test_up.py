@@ -91,7 +91,12 @@ def test_a_city_starts_answers_stops_continues_and_recovers(start: Callable[[], 
 
     second = start()
     assert second.curl() == centers
-    for pid in (second.process.pid, *second.children):
+    frozen = second.children[2:]
+    for child in frozen:
+        os.kill(child, signal.SIGSTOP)
+    assert all(leaves(child) for child in frozen), "an API and a worker that are frozen are replaced"
+    assert second.curl("--retry", "60", "--retry-delay", "1", "--retry-all-errors") == centers
+    for pid in (second.process.pid, *children_of(second.process.pid)):
         os.kill(pid, signal.SIGKILL)
     assert second.end(signal.SIGKILL) == -signal.SIGKILL
 

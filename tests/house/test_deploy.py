@@ -99,6 +99,7 @@ def test_units_and_compose_name_only_commands_and_variables_that_exist() -> None
     commands = re.findall(r"bin/dispatch (\w+)", text) + re.findall(r'^    command: \["(\w+)"\]', compose, re.MULTILINE)
     assert len(commands) >= 6
     assert set(commands) <= set(COMMANDS)
+    assert text.count("WatchdogSec=") == 2, "who freezes is started again"
     assert set(re.findall(r"(DISPATCH_\w+)", text + compose)) <= set(variables().values())
 
 
