@@ -28,7 +28,7 @@ from dispatch.api.authentication import Authenticator
 from dispatch.api.database import Database
 from dispatch.api.server import server_of
 from dispatch.api.tokens import Identity, Issuer, Keys, OwnKey, ProviderKeys, Verifier, signing_key
-from dispatch.api.wiring import Check, Health, Services
+from dispatch.api.wiring import Check, Services
 from dispatch.cities.load import LoadReport, Progress, load_city
 from dispatch.config import Settings
 from dispatch.directory import Directory
@@ -47,12 +47,13 @@ from dispatch.partners.connection import join, seed_from
 from dispatch.partners.credentials import Credentials
 from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.ports import AppendCommand, Mark
-from dispatch.store.edge import EdgeStatements
+from dispatch.readiness import GATEWAYS, gateways_check, relay_check
+from dispatch.store.edge import EdgeStatements, ListenerReports
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
-from dispatch.store.reader import available
 from dispatch.store.roster import PostgresRoster
 from dispatch.store.tail import TailedLog
+from dispatch.store.upkeep import forget_answers, make_partitions
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
@@ -73,9 +74,6 @@ logger = logging.getLogger(__name__)
 DIRECTORY_EVERY_S = 0.5
 """Least time between two looks at the log for a changed city; also how old a rule may be in another process."""
 DIRECTORY_IDLE_S = 5.0
-PARTITIONS_EVERY_S = 60.0
-RELAY_SILENT_AFTER = timedelta(seconds=15)
-"""A relay that has not reported for this long is not running, or NATS does not answer it."""
 FIRST_SUPERVISOR = "city.27"
 """The operator of the sample city in whose name `dispatch up` prints a token."""
 
@@ -245,10 +243,16 @@ async def services(base: Foundation) -> AsyncIterator[Services]:
                 assignments=base.assignments(),
                 positions=base.positions,
                 alerts=base.intake(),
-                checks={"nats": relay_check(base)},
+                checks=_checks(base),
             )
         finally:
             await database.close()
+
+
+def _checks(base: Foundation) -> dict[str, Check]:
+    """What /readyz asks beside what the API sees itself."""
+    given = EdgeStatements(base.pool), base.settings, base.clock
+    return {"nats": relay_check(*given), "gateways": gateways_check(*given)}
 
 
 def verifier(settings: Settings, client: httpx.AsyncClient) -> Verifier:
@@ -275,32 +279,6 @@ def new_token(settings: Settings) -> str:
     """A token of a supervisor at the city center of the sample city."""
     who = operator_id(settings.city, FIRST_SUPERVISOR)
     return issue_token(settings, Identity(f"operator:{FIRST_SUPERVISOR}", (Role.DISPATCHER, Role.SUPERVISOR), who))
-
-
-def relay_check(base: Foundation) -> Check:
-    """Does the relay reach NATS, and how far behind is it? Asked of its reports, so that no request waits for NATS."""
-
-    async def check() -> Health:
-        if base.settings.nats_url is None:
-            return Health(True, "no NATS is configured: feeds are written and wait")
-        rows = await EdgeStatements(base.pool).rows(
-            "SELECT r.agency, r.trouble, r.checked_at, coalesce(e.last, 0) - r.sequence AS lag FROM feed.relays r,"
-            # One step in an index for each agency; grouping would read every message there ever was.
-            " LATERAL (SELECT max(sequence) AS last FROM feed.entries e WHERE e.agency = r.agency) e"
-        )
-        if not rows:
-            return Health(False, "the relay has not reported yet; start `dispatch work`")
-        now = base.clock.now()
-        troubles = sorted({str(row["trouble"]) for row in rows if row["trouble"]})
-        if troubles:
-            return Health(False, "; ".join(troubles)[:500])
-        if now - max(row["checked_at"] for row in rows) > RELAY_SILENT_AFTER:
-            return Health(False, f"the relay has been silent for more than {RELAY_SILENT_AFTER.seconds} s")
-        lag = max(int(row["lag"]) for row in rows)
-        limit = base.settings.projection_lag_max
-        return Health(lag <= limit, f"the relay is {lag} messages behind, {limit} are permitted")
-
-    return check
 
 
 # --- work -------------------------------------------------------------------------------------------------------------
@@ -332,6 +310,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
     tasks = {
         "directory": tail_directory(base.log, base.directory),
         "partitions": make_partitions(base.pool),
+        "answers": forget_answers(base.pool, kept=timedelta(days=base.settings.idempotency_kept_days)),
         "projector": Projector(base.log, dsn).run(stop),
         "correlator": react(Correlator(log=log, directory=directory, clock=clock)),
         "router": react(Router(log=log, directory=directory, clock=clock)),
@@ -351,7 +330,9 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         ),
     }
     if base.settings.nats_url is not None:
-        tasks["gateways"] = GatewayIntake(base.intake(), base.settings.city, join_as_us(base.settings)).run()
+        reports = ListenerReports(base.pool, GATEWAYS, base.clock)
+        intake = GatewayIntake(base.intake(), base.settings.city, join_as_us(base.settings), reports.put)
+        tasks["gateways"] = intake.run(stop)
     return tasks
 
 
@@ -384,14 +365,3 @@ def join_as_us(settings: Settings) -> Callable[[], Coroutine[Any, Any, Client]]:
         return await join(address.url, seed=address.seed, name="dispatch gateways", timeout_s=address.timeout_s)
 
     return joining
-
-
-async def make_partitions(pool: asyncpg.Pool) -> None:
-    """Make the log's partitions ahead of time; the append makes them itself if this ever falls behind."""
-    while True:
-        try:
-            async with available():
-                await pool.execute("SELECT log.ensure_partitions()")
-        except Unavailable as error:
-            logger.warning("partitions cannot be made now", extra={"reason": error.detail})
-        await asyncio.sleep(PARTITIONS_EVERY_S)

@@ -126,6 +126,13 @@ class Settings(BaseModel):
         gt=0,
         le=60,
     )
+    idempotency_kept_days: int = _setting(
+        "DISPATCH_IDEMPOTENCY_KEPT_DAYS",
+        "How long an Idempotency-Key (of a partner: its ce-id) is honoured; later it is a new request.",
+        30,
+        unit="days",
+        ge=7,
+    )
     database_connections_max: int = _setting(
         "DISPATCH_DATABASE_CONNECTIONS_MAX",
         "Connections one process keeps to PostgreSQL.",

@@ -35,7 +35,7 @@ def overview(settings: Settings) -> str:
 
 **Failures** are `application/problem+json` (RFC 9457); `type` leads to a page of this server.
 **Repeats**: every POST that creates or dispatches needs `Idempotency-Key`; a repeat gets the stored answer with
-`Idempotent-Replayed: true`.
+`Idempotent-Replayed: true`, for {settings.idempotency_kept_days} days; after that the same key is a new request.
 **Versions**: a decision needs `If-Match` with the card's `ETag`; a stale one is 412 with the events since.
 **Read your writes**: a write answers `Dispatch-Position`; a read with `?min_position=` waits for it, at most
 {settings.min_position_wait_s:g} s, or is 503 and names what lags.

@@ -7,6 +7,8 @@ server's accounts see to that), so the name in the subject is whose credential i
     city.<city>.gateway.<gateway>.alerts             our own JSON, one alert or a list
     city.<city>.gateway.<gateway>.alerts.<adapter>   a vendor's bytes
 
+When its process stops, it hears nothing new and answers what it has heard.
+
 Headers, all optional: `Content-Type`, `Dispatch-Crs` (`gcj02`), `Dispatch-Camera` (the camera's code).
 """
 
@@ -16,12 +18,14 @@ import asyncio
 import contextlib
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from dispatch.handling.alerts import Sender
@@ -43,53 +47,88 @@ REJOIN_AFTER_S = 1.0
 LISTENING_CHECK_S = 5
 """How often a quiet connection is asked whether it lives: a frozen server says nothing by itself."""
 
+FINISH_WAIT_S = 3.0
+"""For answering what has arrived when the process stops; who hears nothing sends again."""
+
 Join = Callable[[], Awaitable[Client]]
+Report = Callable[[str | None], Awaitable[None]]
+"""Tells the rest of the system that we hear (None), or why we do not. May raise `Unavailable`."""
 log = logging.getLogger(__name__)
 
 
 class GatewayIntake:
-    """Listens for gateways until it is cancelled."""
+    """Listens for gateways until it is stopped."""
 
-    def __init__(self, intake: Intake, city: str, join: Join) -> None:
+    def __init__(self, intake: Intake, city: str, join: Join, report: Report) -> None:
         self._intake = intake
         self._subject = f"city.{city}.gateway.*.alerts"
         self._join = join
+        self._report = report
+        self._reported_at = 0.0
         self._waiting: asyncio.Queue[Msg] = asyncio.Queue(WAITING_MAX)
         self._waiting_of: Counter[str] = Counter()
         self.listening = asyncio.Event()
         """Set while subscribed."""
 
-    async def run(self) -> None:
-        """Join, listen, and join anew whenever the connection is lost. Never raises but `CancelledError`."""
-        while True:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Join, listen, and join anew whenever the connection is lost, until `stop`."""
+        while not stop.is_set():
             try:
                 client = await self._join()
             except Unavailable as error:
                 log.warning("gateways cannot be heard", extra={"reason": error.detail})
-                await asyncio.sleep(REJOIN_AFTER_S)
+                await self._say(error.detail)
+                await _stopped(stop, REJOIN_AFTER_S)
                 continue
+            trouble = "the connection to NATS was lost"
             try:
-                await self._listen(client)
+                await self._listen(client, stop)
             except (NatsError, OSError, TimeoutError) as error:
-                log.warning("gateways are not heard any more, joining anew", extra={"reason": repr(error)})
+                trouble = repr(error)
             finally:
                 self.listening.clear()
                 with contextlib.suppress(NatsError, OSError, TimeoutError):
                     async with asyncio.timeout(REJOIN_AFTER_S):
                         await client.close()
-            await asyncio.sleep(REJOIN_AFTER_S)
+            if not stop.is_set():
+                log.warning("gateways are not heard any more, joining anew", extra={"reason": trouble})
+                await self._say(trouble)
+                await _stopped(stop, REJOIN_AFTER_S)
 
-    async def _listen(self, client: Client) -> None:
-        for subject in (self._subject, f"{self._subject}.*"):
+    async def _listen(self, client: Client, stop: asyncio.Event) -> None:
+        heard = [
             await client.subscribe(subject, queue=QUEUE_GROUP, cb=self._arrived)
+            for subject in (self._subject, f"{self._subject}.*")
+        ]
         await client.flush(timeout=LISTENING_CHECK_S)
+        await self._say(None)
         self.listening.set()
-        while not client.is_closed:
-            page = await self._next_page()
+        while not client.is_closed and not stop.is_set():
+            page = await self._next_page(stop)
             if page:
                 await self._take(page)
-            else:
+            elif not stop.is_set():
                 await client.flush(timeout=LISTENING_CHECK_S)
+            if time.monotonic() - self._reported_at >= LISTENING_CHECK_S:
+                await self._say(None)
+        if not client.is_closed:
+            await self._finish(client, heard)
+
+    async def _finish(self, client: Client, heard: Sequence[Subscription]) -> None:
+        """Hear nothing new, and answer what has arrived."""
+        async with asyncio.timeout(FINISH_WAIT_S):
+            for subscription in heard:
+                await subscription.drain()  # type: ignore[no-untyped-call]  # the library's own
+            while page := self._waiting_now():
+                await self._take(page)
+            await client.flush(timeout=LISTENING_CHECK_S)
+
+    async def _say(self, trouble: str | None) -> None:
+        self._reported_at = time.monotonic()
+        try:
+            await self._report(trouble)
+        except Unavailable as error:
+            log.warning("cannot say whether gateways are heard", extra={"reason": error.detail})
 
     async def _arrived(self, message: Msg) -> None:
         gateway = _gateway_of(message)
@@ -100,13 +139,23 @@ class GatewayIntake:
         self._waiting_of[gateway] += 1
         self._waiting.put_nowait(message)
 
-    async def _next_page(self) -> list[Msg]:
-        """What waits, up to one lane call; empty after a quiet while."""
+    async def _next_page(self, stop: asyncio.Event) -> list[Msg]:
+        """What waits, up to one lane call; empty after a quiet while, and when we are to stop."""
+        first = [] if not self._waiting.empty() else await self._first(stop)
+        return self._waiting_now(first)
+
+    async def _first(self, stop: asyncio.Event) -> list[Msg]:
+        arriving, ending = asyncio.ensure_future(self._waiting.get()), asyncio.ensure_future(stop.wait())
         try:
-            async with asyncio.timeout(LISTENING_CHECK_S):
-                page = [await self._waiting.get()]
-        except TimeoutError:
-            return []
+            await asyncio.wait([arriving, ending], timeout=LISTENING_CHECK_S, return_when=asyncio.FIRST_COMPLETED)
+            return [arriving.result()] if arriving.done() else []
+        finally:
+            # A queue keeps what a cancelled reader has not taken.
+            arriving.cancel()
+            ending.cancel()
+
+    def _waiting_now(self, page: Sequence[Msg] = ()) -> list[Msg]:
+        page = list(page)
         while len(page) < BATCH_ALERTS_MAX and not self._waiting.empty():
             page.append(self._waiting.get_nowait())
         self._waiting_of.subtract(_gateway_of(message) for message in page)
@@ -157,6 +206,13 @@ class GatewayIntake:
             camera=clean(headers.get("dispatch-camera", ""), 100) or None,
         )
         return Message(adapter, message.data, delivery, Sender(Actor(kind=ActorKind.GATEWAY, id=gateway), gateway))
+
+
+async def _stopped(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, unless we are stopped first."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
 
 
 def _gateway_of(message: Msg) -> str:

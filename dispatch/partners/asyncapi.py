@@ -34,7 +34,10 @@ FEED_HEADERS: dict[str, str] = {
     "ce-epoch": "Changes when we were restored from a backup: then read the feed again from its start.",
 }
 COMMAND_HEADERS: dict[str, tuple[bool, str]] = {
-    "ce-id": (True, "A UUID of yours; repeat a command with the same one and you get the same answer."),
+    "ce-id": (
+        True,
+        "A UUID of yours; repeat a command with the same one and you get the same answer, for 7 days at least.",
+    ),
     "ce-time": (False, "When it happened (RFC 3339); without it, the time of receipt."),
     "ce-causationid": (False, "ce-id of the feed message that a machine answers without a person looking."),
 }

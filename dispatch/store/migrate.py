@@ -27,6 +27,7 @@ from dispatch.store import tables
 
 LOG_SQL = Path(__file__).with_name("log.sql")
 ARCHIVE_SQL = Path(__file__).with_name("archive.sql")
+UPKEEP_SQL = Path(__file__).with_name("upkeep.sql")
 GRANTS_SQL = Path(__file__).with_name("grants.sql")
 PROJECTIONS = "projections.tables"
 """The module whose `metadata` holds the tables of schema `read`."""

@@ -73,6 +73,16 @@ unit_positions = sa.Table(
     schema="edge",
 )
 
+listeners = sa.Table(
+    "listeners",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("heard_at", sa.DateTime(timezone=True), nullable=True, comment="when some process last knew it hears"),
+    sa.Column("trouble", sa.Text, nullable=True, comment="why the last one to report does not"),
+    sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+    schema="edge",
+)
+
 feed_entries = sa.Table(
     "entries",
     metadata,

@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 from nats.aio.client import Client
+from nats.errors import NoRespondersError
 
 from dispatch.ingest.gateways import WAITING_OF_ONE_MAX, GatewayIntake
 from dispatch.ingest.intake import Intake
@@ -32,13 +33,18 @@ class Listening:
         self.stage = stage
         self.intake = intake
         self.joins: asyncio.Queue[Client] = asyncio.Queue()
-        self.gateways = GatewayIntake(intake, CITY, self._join)
+        self.said: list[str | None] = []
+        self.stop = asyncio.Event()
+        self.gateways = GatewayIntake(intake, CITY, self._join, self._report)
         self._bus = bus
 
     async def _join(self) -> Client:
         client = await self._bus.ours()
         self.joins.put_nowait(client)
         return client
+
+    async def _report(self, trouble: str | None) -> None:
+        self.said.append(trouble)
 
     async def heard(self) -> None:
         """Return when the intake has joined once more and listens."""
@@ -53,13 +59,15 @@ async def listening(dsn: str, pg_log: PostgresLog, bus: Bus) -> AsyncIterator[Li
     stage = await Stage(pg_log, StandingClock()).set_up()
     intake = Intake(stage.desk, Quarantine(EdgeStatements(pool), stage.scribe, stage.ids))
     listening = Listening(stage, intake, bus)
-    running = asyncio.create_task(listening.gateways.run())
+    running = asyncio.create_task(listening.gateways.run(listening.stop))
     try:
         await listening.heard()
         yield listening
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        listening.stop.set()
+        async with asyncio.timeout(ANSWER_S):
+            await running
+        assert not listening.gateways.listening.is_set()
         await pool.close()
 
 
@@ -170,3 +178,33 @@ async def test_the_intake_joins_again_after_the_server_was_away(bus: Bus, listen
     await bus.server.start()
     await listening.heard()
     assert (await ask(await bus.gateway(GATEWAY), alert(7)))["status"] == 201
+    assert [listening.said[0], listening.said[-1]] == [None, None]
+    assert any(listening.said), "in between it said why it did not hear"
+
+
+async def ask_for_ever(client: Client) -> None:
+    while True:
+        await ask(client, alert(99))
+
+
+async def test_who_is_stopped_answers_what_has_arrived_and_hears_nothing_more(
+    bus: Bus, listening: Listening, monkeypatch: pytest.MonkeyPatch
+):
+    client = await bus.gateway(GATEWAY)
+    entered, gate, take_many = asyncio.Event(), asyncio.Event(), listening.intake.take_many
+
+    async def slow(messages: Any) -> Any:
+        entered.set()
+        await gate.wait()
+        return await take_many(messages)
+
+    monkeypatch.setattr(listening.intake, "take_many", slow)
+    asked = [asyncio.create_task(ask(client, alert(number))) for number in range(20)]
+    await entered.wait()
+    await client.flush()
+    listening.stop.set()
+    gate.set()
+    assert [answer["status"] for answer in await asyncio.gather(*asked)] == [201] * 20
+    with pytest.raises(NoRespondersError):
+        await ask_for_ever(client)  # the server may need a moment to see that we left
+    assert len(await listening.stage.facts()) < 25
