@@ -122,7 +122,7 @@ class Timers:
                 continue  # its next look is at the version that this answer leaves
             change = self._change(due, streams, now)
             if change is None:
-                self.dues.drop(due.key)
+                self.dues.rest(due.key)
             else:
                 commands[due.incident_id] = due, await self._scribe.command([change], _request(due, now))
         if not commands:

@@ -6,6 +6,9 @@ transfer     an offered center must answer by `incident.transfer_offered.expires
 
 A missed acceptance or acknowledgement tells the next level up the owner's path, then the next, until the city; each
 step is due `escalate_every_s` after the one before was told. A missed answer leaves the incident with the giver.
+
+A deadline that passes while its incident is merged away or has ended asks for nothing, and is not over either: it rests
+until the crew answers, or until the incident is itself again and owes what it missed.
 """
 
 from __future__ import annotations
@@ -54,6 +57,7 @@ class DueList:
     def __init__(self) -> None:
         self._dues: dict[tuple[str, UUID], Due] = {}
         self._heap: list[tuple[datetime, int, tuple[str, UUID]]] = []
+        self._resting: dict[tuple[str, UUID], Due] = {}
 
     def __len__(self) -> int:
         return len(self._dues)
@@ -78,11 +82,22 @@ class DueList:
 
     def oldest_position(self) -> int | None:
         """The first fact that this list still needs; None if it is empty."""
-        return min((due.position for due in self._dues.values()), default=None)
+        return min((due.position for dues in (self._dues, self._resting) for due in dues.values()), default=None)
 
     def drop(self, key: tuple[str, UUID]) -> None:
-        """It is answered, or there is nothing left to say."""
+        """It is answered."""
         self._dues.pop(key, None)
+        self._resting.pop(key, None)
+
+    def rest(self, key: tuple[str, UUID]) -> None:
+        """It has passed and there is nothing to say now. A crew that was sent still owes its answer."""
+        due = self._dues.pop(key, None)
+        if due is not None and due.kind == ACKNOWLEDGE:
+            self._resting[key] = due
+
+    def _wake(self, incident_id: UUID) -> None:
+        for key in [key for key, due in self._resting.items() if due.incident_id == incident_id]:
+            self._put(self._resting.pop(key))
 
     def _put(self, due: Due) -> None:
         self._dues[due.key] = due
@@ -119,6 +134,8 @@ class DueList:
                 self._made(fact, event)
             case event if isinstance(event, ENDS_ACKNOWLEDGE):
                 self.drop((ACKNOWLEDGE, event.assignment_id))
+            case incident.IncidentUnmerged() | incident.IncidentReopened():
+                self._wake(fact.stream_id)
             case _:
                 pass
 
@@ -172,6 +189,8 @@ TOPICS: tuple[str, ...] = tuple(
         incident.TransferDeclined,
         incident.TransferTimedOut,
         *ENDS_ACCEPT,
+        incident.IncidentUnmerged,
+        incident.IncidentReopened,
         assignment.AssignmentMade,
         *ENDS_ACKNOWLEDGE,
     )

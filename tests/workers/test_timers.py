@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from dispatch.handling.commitments import Commitments
+from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.scribe import Request
+from dispatch.store.memory import MemoryRoster
 from domain.assignment.events import AssignmentAcknowledged, AssignmentMade
+from domain.event import Actor, GeoPoint
 from domain.identifiers import center_id, named
 from domain.incident.commands import AcceptIncident, DismissIncident, OfferTransfer, ReopenIncident
 from domain.incident.events import IncidentEscalated, IncidentOpened, IncidentRouted, TransferTimedOut
 from domain.ownership import Ownership
-from domain.vocabulary import DismissReason
-from tests.workers.town import CITY, WEST, AlertKind, HandClock, RacingLog, Town, sample_rulebook, with_rule
+from domain.vocabulary import ActorKind, DismissReason
+from tests.workers.town import CITY, EAST, WEST, AlertKind, HandClock, RacingLog, Town, sample_rulebook, with_rule
 
 
-async def opened(town: Town):
-    await town.alert(AlertKind.INTRUSION)
+async def opened(town: Town, point: GeoPoint = WEST):
+    await town.alert(AlertKind.INTRUSION, point=point)
     await town.react()
     *_, fact = await town.facts(IncidentOpened)
     return fact
+
+
+def asked(town: Town, what: str) -> Request:
+    return Request(Actor(kind=ActorKind.SYSTEM, id="test"), town.clock.now(), named("test", what))
 
 
 async def test_a_missed_acceptance_climbs_to_the_city_and_stops_there():
@@ -152,6 +163,42 @@ async def test_an_assignment_that_nobody_acknowledges_is_escalated_and_an_acknow
 
     (escalated,) = await town.events(IncidentEscalated)
     assert (escalated.deadline, escalated.assignment_id, escalated.late_s) == ("acknowledge", named("test", "1"), 1)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_an_assignment_nobody_acknowledged_while_its_incident_was_merged_is_owed_when_it_is_not(restarts: bool):
+    town = await Town().found()
+    incidents = IncidentDesk(town.scribe, town.directory, Commitments(town.log, MemoryRoster()))
+    car = await town.unit("P-1", WEST)
+    fact = await opened(town)
+    one, other = fact.stream_id, (await opened(town, EAST)).stream_id
+    await town.decide(one, AcceptIncident(center_id=center_id(CITY, "s-west")))
+    due_at = town.clock.now() + timedelta(seconds=60)
+    made = AssignmentMade(
+        assignment_id=named("test", "1"),
+        incident_id=one,
+        incident_number=fact.event.number,
+        incident_owner=fact.event.owner,
+        unit_id=car,
+        agency="police",
+        call_sign="P-1",
+        acknowledge_by=due_at,
+    )
+    await town.record(car, made)
+    await incidents.merge(one, other, asked(town, "merge"))
+    town.clock.advance(seconds=61)
+    await town.timers.step()
+    assert all(event.assignment_id is None for event in await town.events(IncidentEscalated))
+
+    if restarts:
+        town.restart()
+        await town.timers.step()
+    town.clock.advance(seconds=60)
+    await incidents.unmerge(one, asked(town, "unmerge"))
+    await town.timers.step()
+
+    (told,) = [event for event in await town.events(IncidentEscalated) if event.assignment_id is not None]
+    assert (told.due_at, told.late_s) == (due_at, 61)
 
 
 async def test_the_time_in_which_an_incident_was_dismissed_is_nobodys():
