@@ -27,6 +27,7 @@ COMMANDS = {
     "archive": "Move old ranges of the log to compressed files, or check those files.",
     "audit": "Check the log: positions, versions, projections.",
     "bench": "Measure: append rate, alert storm.",
+    "simulate": "Run whole cities on a virtual clock from seeds, and check every promise.",
     "doctor": "Look at everything this system needs and say what to do.",
     "token": "Make a bearer token.",
 }

@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from dispatch.ports import (
@@ -40,12 +41,15 @@ class MemoryRoster:
 class MemoryLog:
     """`dispatch.ports.EventLog` in lists and dictionaries. Not for threads: one event loop."""
 
-    def __init__(self, clock: Clock, *, epoch: UUID = FIRST_EPOCH) -> None:
+    def __init__(self, clock: Clock, *, epoch: UUID = FIRST_EPOCH, events: Sequence[RecordedEvent] = ()) -> None:
+        """`events`, from position 1 on and without holes, are in it already."""
         self._clock = clock
         self._epoch = epoch
         self._opened_at = clock.now()
-        self._events: list[RecordedEvent] = []
+        self._events: list[RecordedEvent] = list(events)
         self._streams: dict[UUID, list[RecordedEvent]] = {}
+        for event in self._events:
+            self._streams.setdefault(event.stream_id, []).append(event)
         self._answers: dict[tuple[str, str], StoredAnswer] = {}
         self._marks: dict[str, int] = {}
         self._grown = asyncio.Event()
@@ -70,12 +74,11 @@ class MemoryLog:
         self, stream_id: UUID, *, after_version: int = 0, up_to_position: int | None = None, limit: int = 10_000
     ) -> list[RecordedEvent]:
         """Events of one stream in version order."""
-        found = [
-            event
-            for event in self._streams.get(stream_id, [])
-            if event.version > after_version and (up_to_position is None or event.position <= up_to_position)
-        ]
-        return found[:limit]
+        # Versions are dense from the first one on, which an append without a check may have put anywhere.
+        events = self._streams.get(stream_id, [])
+        start = max(0, after_version - events[0].version + 1) if events else 0
+        found = events[start : start + limit]
+        return [event for event in found if up_to_position is None or event.position <= up_to_position]
 
     async def read_streams(
         self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
@@ -97,7 +100,8 @@ class MemoryLog:
         stop = len(self._events) if up_to_position is None else min(up_to_position, len(self._events))
         if topics is None:
             return self._events[position : min(stop, position + limit)]
-        return [event for event in self._events[position:stop] if event.topic in topics][:limit]
+        wanted = frozenset(topics)
+        return list(islice((event for event in self._events[position:stop] if event.topic in wanted), limit))
 
     async def tip(self) -> Tip:
         """The last position."""
@@ -133,6 +137,10 @@ class MemoryLog:
     async def mark(self, reactor: str) -> int:
         """A reactor's position; 0 if it never ran."""
         return self._marks.get(reactor, 0)
+
+    def all(self) -> Sequence[RecordedEvent]:
+        """Everything there is, for whoever looks from outside: no copy, not to be changed."""
+        return self._events
 
     @property
     def _last_recorded_at(self) -> datetime:

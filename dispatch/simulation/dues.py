@@ -1,0 +1,78 @@
+"""Deadlines: each is met, or recorded as missed once, by how much; an offer of a transfer has exactly one end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from dispatch.simulation.reading import Story
+from domain.assignment import state as unit
+from domain.incident.decider import decide
+from domain.incident.events import (
+    IncidentEscalated,
+    TransferAccepted,
+    TransferDeclined,
+    TransferOffered,
+    TransferTimedOut,
+)
+from domain.policies.escalation import Due, DueList, answer
+from domain.refusals import Refusal
+from domain.rulebook.content import Rulebook
+from domain.vocabulary import AssignmentPhase
+
+OPEN_MAX = 100_000
+FAR = timedelta(days=365)
+
+
+def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
+    """Deadlines that run or have passed and still ask for something."""
+    dues = DueList()
+    for fact in story.facts:
+        dues.apply(fact)
+    return [due for due in dues.until(now + FAR, OPEN_MAX) if _asks(due, story, rulebook, now)]
+
+
+def _asks(due: Due, story: Story, rulebook: Rulebook, now: datetime) -> bool:
+    if due.unit_id is not None:
+        state = unit.INITIAL
+        for fact in story.streams.get(due.unit_id, []):
+            state = unit.evolve(state, fact.event)
+        found = state.assignments.get(due.key[1])
+        if found is None or found.phase is not AssignmentPhase.MADE:
+            return False
+    incident = story.state(due.incident_id)
+    command = answer(due, incident, rulebook, max(now, due.due_at))
+    decided = decide(command, incident) if command is not None else ()
+    return bool(decided) and not isinstance(decided, Refusal)
+
+
+def broken_deadlines(story: Story, rulebook: Rulebook, now: datetime) -> Iterator[str]:
+    """What is owed at the end, what was said twice, and what was said with a wrong lateness."""
+    for due in owed(story, rulebook, now):
+        yield f"deadline: {due.kind} of {due.incident_id}, due {due.due_at:%H:%M:%S}, was neither met nor recorded"
+    said: Counter[tuple[object, ...]] = Counter()
+    offers: Counter[object] = Counter()
+    for fact in story.facts:
+        match fact.event:
+            case IncidentEscalated(due_at=due_at, late_s=late_s) as told:
+                said[fact.stream_id, told.deadline, told.assignment_id, told.level, due_at] += 1
+                yield from _lateness(fact.position, fact.envelope.occurred_at, due_at, late_s)
+            case TransferTimedOut(transfer_id=transfer_id, due_at=due_at, late_s=late_s):
+                offers[transfer_id] += 1
+                yield from _lateness(fact.position, fact.envelope.occurred_at, due_at, late_s)
+            case TransferAccepted(transfer_id=transfer_id) | TransferDeclined(transfer_id=transfer_id):
+                offers[transfer_id] += 1
+            case _:
+                pass
+    for (incident_id, kind, _, level, at), times in said.items():
+        if times > 1:
+            yield f"deadline: {kind} of {incident_id}, level {level}, due {at}, was recorded {times} times"
+    for fact in story.facts:
+        if isinstance(fact.event, TransferOffered) and offers[fact.event.transfer_id] != 1:
+            yield f"transfer: the offer at {fact.position} ended {offers[fact.event.transfer_id]} times"
+
+
+def _lateness(position: int, noticed_at: datetime, due_at: datetime, late_s: float) -> Iterator[str]:
+    if late_s < 0 or abs((noticed_at - due_at).total_seconds() - late_s) > 1e-3:
+        yield f"deadline: {position} says {late_s} s late, it is {(noticed_at - due_at).total_seconds()}"

@@ -1,0 +1,30 @@
+"""`dispatch simulate`, as people call it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from dispatch.cli.main import main
+
+
+def test_green_seeds_and_caught_faults_are_one_flat_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", "--seeds", "3", "--jobs", "1", "--no-plants", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert (figures["seeds"], figures["failed"]) == (3, 0)
+    assert figures["events"] > 300
+
+
+def test_a_failing_seed_says_what_broke_its_last_steps_and_how_to_run_it_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked = ["simulate", "--seed", "1", "--seeds", "1", "--no-plants", "--plant", "lost_fold", "--jobs", "1", "--json"]
+    assert main(asked) == 1
+    told = capsys.readouterr()
+    (failure,) = json.loads(told.out)["failures"]
+    assert failure["seed"] == 1
+    assert failure["replay"] == "dispatch simulate --seed 1 --seeds 1 --no-plants --plant lost_fold"
+    assert "seed 1 broke" in told.err
+    assert "its last steps:" in told.err
+    assert failure["replay"] in told.err
