@@ -30,6 +30,8 @@ from domain.vocabulary import CenterKind, Role, SiteClass, UnitKind
 logger = logging.getLogger(__name__)
 
 PAGE_EVENTS = 5_000
+LOCATED_MAX = 50_000
+"""Points whose centers are remembered: every camera's, for most alerts say no other."""
 TOPICS = tuple(
     event.name
     for event in (
@@ -159,6 +161,7 @@ class Directory:
         self._camera_codes: dict[str, UUID] = {}
         self._camera_aliases: dict[tuple[str, str], UUID] = {}
         self._jurisdiction: Jurisdiction | None = None
+        self._located: dict[GeoPoint, tuple[CenterEntry, ...]] = {}
 
     async def catch_up(self, *, up_to_position: int | None = None) -> int:
         """Fold everything up to the log's tip, or no farther than a position; the position reached.
@@ -226,6 +229,7 @@ class Directory:
 
     def _apply_center(self, center_id: UUID, event: CenterEstablished | CenterClosed) -> None:
         self._jurisdiction = None
+        self._located.clear()
         if isinstance(event, CenterClosed):
             self.centers.pop(center_id, None)
             return
@@ -327,9 +331,15 @@ class Directory:
 
     def locate(self, point: GeoPoint) -> tuple[CenterEntry, ...]:
         """Centers whose ground the point is on, root first; () outside the city."""
-        if self._jurisdiction is None:
-            self._jurisdiction = Jurisdiction(self.centers.values())
-        return tuple(self.centers[center_id] for center_id in self._jurisdiction.locate(point))
+        found = self._located.get(point)
+        if found is None:
+            if self._jurisdiction is None:
+                self._jurisdiction = Jurisdiction(self.centers.values())
+            found = tuple(self.centers[center_id] for center_id in self._jurisdiction.locate(point))
+            if len(self._located) >= LOCATED_MAX:
+                self._located.clear()
+            self._located[point] = found
+        return found
 
     def descendants(self, center_id: UUID) -> Mapping[UUID, CenterEntry]:
         """The center and everything below it."""

@@ -48,12 +48,10 @@ def encode(event: Event, envelope: Envelope) -> bytes:
     """UTF-8 JSON for the log. Refuses (assert) an event with a personal field that is not sealed."""
     assert EVENTS.get(event.name) is type(event), f"{event.name} is not in the catalogue"
     assert all(field.sealed is not None for field in personal_fields(event)), f"{event.name} has an unsealed field"
-    stored = {
-        "schema_version": event.schema_version,
-        **envelope.model_dump(mode="json", exclude_none=True),
-        "body": event.model_dump(mode="json", exclude_none=True),
-    }
-    return json.dumps(stored, ensure_ascii=False, separators=(",", ":")).encode()
+    head = envelope.__pydantic_serializer__.to_json(envelope, exclude_none=True)
+    body = event.__pydantic_serializer__.to_json(event, exclude_none=True)
+    # Both are JSON objects, written by the serializer itself: to build a dictionary first took twice as long.
+    return b'{"schema_version":%d,%b,"body":%b}' % (event.schema_version, head[1:-1], body)
 
 
 def decode(

@@ -33,6 +33,8 @@ from dispatch.api.tracing import Tracing
 from dispatch.api.wiring import Services
 
 ROUTERS = (
+    # Machines first: a path is looked for router by router, and nine of them cost an alert 0.2 ms.
+    ingest.machines,
     centers.router,
     agencies.router,
     streams.router,
@@ -69,6 +71,8 @@ def create_application(services: Services) -> FastAPI:
         redoc_url=None,
         openapi_url="/openapi.json",
         redirect_slashes=False,
+        # Ours is in `tracing`; the framework's looks its settings up anew for every request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
     app.state.authenticator = services.authenticator

@@ -8,16 +8,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 
-from dispatch.api.access import Caller, CallerOf
+from dispatch.api.access import Caller, CallerOf, permit
 from dispatch.api.cursors import LIMIT_DEFAULT, LIMIT_MAX, next_link
 from dispatch.api.ingest_bodies import ALERT_SCHEMA, ANSWERS, NATIVE_EXAMPLE, VENDOR_EXAMPLES, bodies
 from dispatch.api.operations import Operation
@@ -61,7 +63,19 @@ async def delivery_of(
         Query(description="Code of the camera, for devices that do not know it.", pattern=r"^[\w.:@/-]{1,100}$"),
     ] = None,
 ) -> Delivery:
-    """How the message comes. A gateway speaks in its own name only."""
+    """How the message comes."""
+    return delivery_with(request, caller, source=source, crs=crs, camera=camera)
+
+
+def delivery_with(
+    request: Request,
+    caller: Caller,
+    *,
+    source: str | None = None,
+    crs: CoordinateSystem = CoordinateSystem.WGS84,
+    camera: str | None = None,
+) -> Delivery:
+    """A delivery with these words in its address. A gateway speaks in its own name only."""
     name = source or caller.gateway or caller.login or caller.subject
     if caller.gateway is not None and name != caller.gateway:
         raise Problem("forbidden", f"Your credential is of gateway {caller.gateway}; leave `source` out.", source=name)
@@ -78,6 +92,29 @@ async def delivery_of(
 
 IntakeOf = Annotated[Intake, Depends(intake_of)]
 DeliveryOf = Annotated[Delivery, Depends(delivery_of)]
+ADAPTER_OF = {"alerts_ingest": "native", "alerts_ingest_batch": "native"} | {
+    f"alerts_ingest_{adapter}": adapter for adapter in VENDOR_EXAMPLES
+}
+"""Operation id → the format it reads."""
+
+
+class AlertRoute(APIRoute):
+    """A route for machines: described and checked like any other, but an address without a query needs no more than
+    who calls. What the framework does to find that out took a fifth of a single alert's time.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler for an address with a query, a short one for all others."""
+        with_query = super().get_route_handler()
+        adapter = ADAPTER_OF[self.operation_id or ""]
+
+        async def handle(request: Request) -> Response:
+            if request.scope["query_string"]:
+                return await with_query(request)
+            caller = await permit(request)
+            return await take(request, adapter, delivery_with(request, caller), caller, services_of(request).alerts)
+
+        return handle
 
 
 def sender_of(caller: Caller) -> Sender:
@@ -142,7 +179,10 @@ def problem_of(declined: Declined) -> Problem:
     return problem
 
 
-@router.post(
+machines = protected("ingest", route_class=AlertRoute)
+
+
+@machines.post(
     "/alerts",
     operation_id="alerts_ingest",
     status_code=201,
@@ -156,7 +196,7 @@ async def alerts_ingest(request: Request, delivery: DeliveryOf, caller: CallerOf
     return await take(request, "native", delivery, caller, intake)
 
 
-@router.post(
+@machines.post(
     "/ingest/native",
     operation_id="alerts_ingest_batch",
     status_code=201,
@@ -178,7 +218,7 @@ def _vendor_route(adapter: str) -> None:
         return await take(request, adapter, delivery, caller, intake)
 
     ingest.__doc__ = f"Send what a {adapter} device or service sends, byte for byte."
-    router.add_api_route(
+    machines.add_api_route(
         f"/ingest/{adapter}",
         ingest,
         methods=["POST"],

@@ -8,9 +8,10 @@ look only where the log says it is not. Flood-night traffic is mostly new identi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from dispatch.directory import CameraEntry, Directory
@@ -22,10 +23,13 @@ from domain.alert.decider import INITIAL, State, decide, evolve
 from domain.alert.events import AlertContent, AlertReceived, AlertRevised
 from domain.event import Actor, Event, Place
 from domain.identifiers import alert_id
-from domain.refusals import Conflict, Refusal
+from domain.refusals import Conflict, Refusal, Unavailable
 
 ROUNDS_MAX = 8
 """How often a page is decided anew for those identities where somebody else was first."""
+RECENT_MAX = 20_000
+RECENT_FOR = timedelta(seconds=30)
+"""How long a repeat is answered from memory. No restore is quicker."""
 NO_SAID_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 """Time prefix of an identity whose message said no time: never the receipt, or a repeat would be another alert."""
 
@@ -87,6 +91,33 @@ class _Decided:
     state: State
 
 
+class Recent:
+    """What the log holds of the identities recorded last, for a repeat that comes soon: most do, and a third of a flood
+    night's messages are repeats. Facts are for ever, so what is remembered can be incomplete but not wrong; only a
+    restore could make it so, hence the short memory.
+    """
+
+    def __init__(self, limit: int = RECENT_MAX) -> None:
+        self._limit = limit
+        self._streams: OrderedDict[UUID, tuple[_Stream, datetime]] = OrderedDict()
+
+    def find(self, wanted: Iterable[UUID], now: datetime) -> dict[UUID, _Stream]:
+        """Those that are remembered."""
+        found = {alert: kept for alert in wanted if (kept := self._streams.get(alert)) is not None}
+        return {alert: stream for alert, (stream, at) in found.items() if now - at < RECENT_FOR}
+
+    def keep(self, alert: UUID, stream: _Stream, now: datetime) -> None:
+        """Remember what was recorded."""
+        self._streams[alert] = stream, now
+        self._streams.move_to_end(alert)
+        if len(self._streams) > self._limit:
+            self._streams.popitem(last=False)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._streams.clear()
+
+
 class AlertDesk:
     """Receives alerts. One for a process."""
 
@@ -94,6 +125,7 @@ class AlertDesk:
         self._scribe = scribe
         self._directory = directory
         self._ids = ids
+        self._recent = Recent()
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[AlertReceipt | Refusal]:
         """Record a page, in its order; a receipt or a refusal for each. Raises `Unavailable`, `Conflict`."""
@@ -106,11 +138,15 @@ class AlertDesk:
                 results[index] = placed
             else:
                 waiting.setdefault(placed.alert_id, []).append(placed)
-        streams: dict[UUID, _Stream] = {}
+        streams = self._recent.find(waiting, received_at)
         for _ in range(ROUNDS_MAX):
             if not waiting:
                 return [results[index] for index in range(len(arrivals))]
-            lost = await self._round(waiting, streams, results, received_at)
+            try:
+                lost = await self._round(waiting, streams, results, received_at)
+            except Unavailable:
+                self._recent.clear()  # the database that comes back may be one that was restored
+                raise
             waiting = {stream_id: waiting[stream_id] for stream_id in lost}
             streams = await self._load(lost)
         raise Conflict("ingest.contended", "Others keep writing to the same alert. Send the same message again.")
@@ -136,8 +172,9 @@ class AlertDesk:
         for decision, verdict in zip(writing, verdicts, strict=True):
             match verdict:
                 case Appended(first_position=first):
-                    new = tuple(range(first, first + len(decision.events)))
-                    _answer(decision, decision.stream.positions + new, results)
+                    positions = decision.stream.positions + tuple(range(first, first + len(decision.events)))
+                    _answer(decision, positions, results)
+                    self._recent.keep(decision.arrivals[0].alert_id, _Stream(decision.state, positions), received_at)
                 case VersionConflict():
                     lost.append(decision.arrivals[0].alert_id)
                 case _:
