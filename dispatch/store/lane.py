@@ -18,6 +18,8 @@ from dispatch.store.line import Connect, Evidence, Group, Line, refuse
 from domain.refusals import Unavailable
 
 MAX_WAITING_COMMANDS = 10_000
+MAX_WAITING_BYTES = 268_435_456
+"""State bytes of all that wait: commands are small, but a thousand large ones must not fill the memory."""
 MAX_CALL_BYTES = 33_554_432
 """State bytes of one call; a single group of commands may exceed it alone."""
 
@@ -37,12 +39,13 @@ class Lane:
         self._waiting_max = waiting_max
         self._waiting: deque[Group] = deque()
         self._commands_waiting = 0
+        self._bytes_waiting = 0
         self._arrived = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect and begin. Raises what the driver raises."""
-        await self._line.open()
+        await self._line.open_or_again()
         self._task = asyncio.create_task(self._serve(), name="log lane")
 
     async def close(self) -> None:
@@ -66,9 +69,12 @@ class Lane:
             raise Unavailable("log.closed", "This process is stopping: repeat the request elsewhere")
         if self._commands_waiting + len(commands) > self._waiting_max:
             raise Unavailable("log.lane_full", f"{self._commands_waiting} commands wait already: slow down and repeat")
+        if self._waiting and self._bytes_waiting + state_bytes > MAX_WAITING_BYTES:
+            raise Unavailable("log.lane_full", f"{self._bytes_waiting} bytes wait already: slow down and repeat")
         answer: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
         self._waiting.append(Group(commands, answer, state_bytes))
         self._commands_waiting += len(commands)
+        self._bytes_waiting += state_bytes
         self._arrived.set()
         return answer
 
@@ -101,4 +107,5 @@ class Lane:
                 groups.append(group)
             waiting.popleft()
             self._commands_waiting -= len(group.commands)
+            self._bytes_waiting -= group.state_bytes
         return groups

@@ -31,8 +31,11 @@ BROKEN = (
     asyncpg.TooManyConnectionsError,
     OSError,
     TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
 )
-"""What says "the connection is gone", so that the outcome of a call that was out is unknown."""
+"""What says "the connection is gone", so that the outcome of a call that was out is unknown. The last two are how the
+driver speaks of a session that was ended a moment ago and whose socket it has not yet seen closed."""
 
 REFUSED_FOR_NOW = (
     asyncpg.InsufficientResourcesError,
@@ -75,13 +78,18 @@ class Line:
 
     async def open(self) -> None:
         """Connect, if not connected. Raises what the driver raises."""
-        if self._connection is None or self._connection.is_closed():
-            self._connection = await self._connect()
-            self._many = await self._connection.prepare(wire.APPEND)
-            self._one = await self._connection.prepare(wire.APPEND_ONE)
+        if self._connection is not None and not self._connection.is_closed():
+            return
+        connection = await self._connect()
+        try:
+            many, one = await connection.prepare(wire.APPEND), await connection.prepare(wire.APPEND_ONE)
             # The driver prepares without a Sync, so the server's statement_timeout keeps running until the next
             # one: the first append of a quiet log was cancelled 15 s after the process had started.
-            await self._connection.execute("SELECT 1")
+            await connection.execute("SELECT 1")
+        except BaseException:
+            connection.terminate()  # half made: the next call must not take it for whole
+            raise
+        self._connection, self._many, self._one = connection, many, one
 
     def close(self) -> None:
         """Drop the connection."""
@@ -92,7 +100,7 @@ class Line:
     async def record(self, groups: list[Group]) -> None:
         """One call for all groups; every group is answered or refused before this returns."""
         try:
-            await self.open()
+            await self.open_or_again()
         except Exception as away:  # noqa: BLE001 - nothing was sent, whatever the reason
             refuse(groups, Unavailable("log.unavailable", f"Nothing was recorded, the database is away: {away}"))
             return
@@ -102,6 +110,15 @@ class Line:
             await self._failed(groups, failure)
         else:
             _answer(groups, verdicts)
+
+    async def open_or_again(self) -> None:
+        """Connect; a server that took the connection and then ended it is there, and is asked once more."""
+        try:
+            await self.open()
+        except (OSError, TimeoutError):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it was, the second try says it
+            await self.open()
 
     async def _failed(self, groups: list[Group], failure: Exception) -> None:
         if self._is_broken(failure):

@@ -126,37 +126,61 @@ $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log.events
 FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change();
 
+-- name: partitioned_to
+-- The last position that has a partition.
+CREATE FUNCTION log.partitioned_to() RETURNS bigint
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT coalesce(max(substring(pg_get_expr(c.relpartbound, c.oid) FROM $re$ TO \('(\d+)'\)$re$)::bigint) - 1, 0)
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'log.events'::regclass
+$$;
+
 -- name: ensure_partitions
--- Makes partitions until `ahead` whole ones lie beyond the tip; returns how many it made. A partition is made apart
--- and attached, because CREATE TABLE ... PARTITION OF would lock every reader out of the log. Workers call this on a
--- timer; append calls it too, so that it never fails for a missing partition.
+-- Makes partitions until `ahead` whole ones lie beyond the tip; returns how many it made. Workers call this on a timer.
+-- It takes no lock that an append or a reader waits for: the tip is only read, and a partition is made apart and
+-- attached, because CREATE TABLE ... PARTITION OF would lock every reader out of the log. One maker at a time.
 CREATE FUNCTION log.ensure_partitions(ahead integer DEFAULT 2) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     partition_size constant bigint := 4000000;
+    makers constant bigint := 7166178;
     made integer := 0;
-    lane log.tip%ROWTYPE;
+    last bigint;
+    room_to bigint;
     name text;
 BEGIN
-    SELECT * INTO STRICT lane FROM log.tip FOR UPDATE;
-    WHILE lane.partitioned_to < lane.position + ahead * partition_size LOOP
-        name := 'events_' || to_char(lane.partitioned_to / partition_size + 1, 'FM000000');
+    PERFORM pg_advisory_xact_lock(makers);
+    SELECT position INTO STRICT last FROM log.tip;
+    room_to := log.partitioned_to();
+    WHILE room_to < last + ahead * partition_size LOOP
+        name := 'events_' || to_char(room_to / partition_size + 1, 'FM000000');
         EXECUTE format('CREATE TABLE log.%I (LIKE log.events INCLUDING ALL)', name);
-        -- Stated before the attach, so that it need not scan. Positions lie in (from, to].
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log.%I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', name);
+        -- Positions lie in (from, to].
         EXECUTE format('ALTER TABLE log.events ATTACH PARTITION log.%I FOR VALUES FROM (%s) TO (%s)',
-                       name, lane.partitioned_to + 1, lane.partitioned_to + partition_size + 1);
-        lane.partitioned_to := lane.partitioned_to + partition_size;
+                       name, room_to + 1, room_to + partition_size + 1);
+        room_to := room_to + partition_size;
         made := made + 1;
     END LOOP;
-    IF made > 0 THEN
-        UPDATE log.tip SET partitioned_to = lane.partitioned_to;
-    END IF;
     RETURN made;
 END
 $$;
+
+-- name: find_room
+-- What an append does, under the lane's lock, that has come to the last position it knows to have a partition: it looks
+-- what was made ahead since, and makes its own only if nothing was. Cannot deadlock with a maker, who never waits for
+-- the tip.
+CREATE FUNCTION log.find_room(up_to bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF log.partitioned_to() < up_to THEN
+        PERFORM log.ensure_partitions(0);
+    END IF;
+    UPDATE log.tip SET partitioned_to = log.partitioned_to();
+END
+$$;
 SELECT log.ensure_partitions();
+UPDATE log.tip SET partitioned_to = log.partitioned_to();
 
 -- name: verdict
 -- What a call answers: one row `command = 0` for the call (`position` before it, `recorded_at`), and one row for each
@@ -393,7 +417,7 @@ BEGIN
     UPDATE log.tip t SET position = t.position + events, recorded_at = greatest(t.recorded_at, clock_timestamp())
     RETURNING t.position - events, t.recorded_at, t.partitioned_to INTO STRICT before, at, room_to;
     IF before + events > room_to THEN
-        PERFORM log.ensure_partitions();
+        PERFORM log.find_room(before + events);
     END IF;
     base := before;
 
@@ -461,7 +485,7 @@ BEGIN
     UPDATE log.tip t SET position = t.position + 1, recorded_at = greatest(t.recorded_at, clock_timestamp())
     RETURNING t.position, t.recorded_at, t.partitioned_to INTO STRICT now_at, at, room_to;
     IF now_at > room_to THEN
-        PERFORM log.ensure_partitions();
+        PERFORM log.find_room(now_at);
     END IF;
     RETURN NEXT (0, 'N', now_at - 1, at, NULL, NULL, NULL, NULL, NULL)::log.verdict;
 

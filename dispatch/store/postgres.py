@@ -23,6 +23,9 @@ COMMAND_TIMEOUT_S = 10.0
 APP_ROLE = "dispatch_app"
 TIMEOUTS = {"statement_timeout": "8s", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "30s"}
 """Said again for each connection: a role taken with SET ROLE does not bring its own settings."""
+TRANSACTION_TIMEOUT = "10s"
+"""Each statement here is a transaction of its own. A client frozen with half a call sent would otherwise hold the lane
+for as long as it stays frozen: no other time limit runs while the server waits for the rest of a message."""
 
 
 async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
@@ -54,6 +57,7 @@ class PostgresLog(Reader):
             "application_name": "dispatch log",
             **PLANNING,
             **TIMEOUTS,
+            "transaction_timeout": TRANSACTION_TIMEOUT,
             **({} if app_role is None else {"role": app_role}),
         }
 

@@ -228,5 +228,5 @@ async def available() -> AsyncIterator[None]:
     """Say `Unavailable` for what a later repeat may mend."""
     try:
         yield
-    except (*BROKEN, *REFUSED_FOR_NOW, asyncpg.InterfaceError, asyncpg.InternalClientError) as failure:
+    except (*BROKEN, *REFUSED_FOR_NOW) as failure:
         raise Unavailable("log.unavailable", f"The database cannot answer now, repeat later: {failure}") from failure

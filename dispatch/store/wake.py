@@ -1,7 +1,8 @@
 """Wakes those who wait for the log to grow: at once in this process, by a coalesced hint in others, by a poll at last.
 
 A NOTIFY in each append would take a cluster-wide lock at its commit and cap the lane. So the hint is a statement of its
-own, at most one in `HINT_EVERY_S` for a process, and it is only a hint: it may be lost, and then the poll finds out.
+own, at most one in `HINT_EVERY_S` for a process, and it is only a hint: it waits for no disk, may be lost, and then the
+poll finds out.
 Whoever waits looks at the tip after the listening has begun, never before, or an append in between would be missed.
 """
 
@@ -18,7 +19,7 @@ from dispatch.store.reader import available
 from domain.refusals import Unavailable
 
 CHANNEL = "dispatch_log"
-HINT_EVERY_S = 0.005
+HINT_EVERY_S = 0.002
 POLL_EVERY_S = 0.2
 
 
@@ -90,7 +91,12 @@ class Wake:
 
     async def _listen(self) -> asyncpg.Connection:
         connection = await self._connect()
-        await connection.add_listener(CHANNEL, self._heard)
+        try:
+            await connection.execute("SET synchronous_commit = off")  # what a hint is about was durable before it
+            await connection.add_listener(CHANNEL, self._heard)
+        except BaseException:
+            connection.terminate()
+            raise
         return connection
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:

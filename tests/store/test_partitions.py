@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import asyncpg
@@ -76,6 +77,47 @@ async def test_making_a_partition_locks_no_reader_out(pg_log: PostgresLog, dsn: 
     assert len(await pg_log.read_after(0)) == 1
     assert len(await pg_log.read_stream(UNIT)) == 1
     await transaction.rollback()
+    await maker.close()
+
+
+async def test_making_a_partition_holds_up_no_append(pg_log: PostgresLog, dsn: str) -> None:
+    maker = await asyncpg.connect(dsn)
+    transaction = maker.transaction()
+    await transaction.start()
+    assert await maker.fetchval("SELECT log.ensure_partitions(9)") == 7
+    assert isinstance(await pg_log.append(decision(on(UNIT, 0))), Appended)
+    assert isinstance(await pg_log.append(decision(on(UNIT, 1, events=3))), Appended)
+    await transaction.commit()
+    assert isinstance(await pg_log.append(decision(on(UNIT, 4))), Appended)
+    await maker.close()
+
+
+async def test_an_append_at_the_border_uses_what_was_made_ahead(
+    pg_log: PostgresLog, administrator: asyncpg.Connection
+) -> None:
+    await administrator.execute("SELECT log.ensure_partitions(4)")
+    await advance(administrator, 2 * SIZE - 1)
+    assert isinstance(await pg_log.append(decision(on(UNIT, 0, events=3))), Appended)
+    assert await administrator.fetchval(PARTITIONS) == 4
+    assert await administrator.fetchval("SELECT partitioned_to FROM log.tip") == 4 * SIZE
+    assert [e.position for e in await pg_log.read_after(2 * SIZE - 1)] == [2 * SIZE, 2 * SIZE + 1, 2 * SIZE + 2]
+
+
+async def test_an_append_that_needs_a_partition_waits_for_whoever_makes_it(
+    pg_log: PostgresLog, administrator: asyncpg.Connection, dsn: str
+) -> None:
+    maker = await asyncpg.connect(dsn)
+    transaction = maker.transaction()
+    await advance(administrator, 2 * SIZE)
+    await transaction.start()
+    assert await maker.fetchval("SELECT log.ensure_partitions()") == 2
+    appending = asyncio.create_task(pg_log.append(decision(on(UNIT, 0))))
+    waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    while not await administrator.fetch(waits):
+        pass
+    await transaction.commit()
+    assert isinstance(await appending, Appended)
+    assert await administrator.fetchval(PARTITIONS) == 4
     await maker.close()
 
 

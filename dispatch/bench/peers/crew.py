@@ -22,6 +22,11 @@ def command_of(subject: str, peers_folder: Path) -> Sequence[str]:
 
 
 async def rate_of_crew(jobs: Sequence[Job], peers_folder: Path) -> float:
+    """Events a second of all of them together."""
+    return sum(await rates_of_crew(jobs, peers_folder))
+
+
+async def rates_of_crew(jobs: Sequence[Job], peers_folder: Path) -> list[float]:
     """Events a second, of a process for each job, over the same seconds. Raises `RuntimeError` with what one said."""
     processes = [await _start(job, peers_folder) for job in jobs]
     try:
@@ -35,7 +40,7 @@ async def rate_of_crew(jobs: Sequence[Job], peers_folder: Path) -> float:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-    return float(sum(each["appended"] / each["elapsed_s"] for each in done))
+    return [each["appended"] / each["elapsed_s"] for each in done]
 
 
 async def install_emmett(job: Job, peers_folder: Path) -> None:
