@@ -19,7 +19,8 @@ from dispatch.config import Settings
 def command(settings: Settings, as_json: bool) -> None:
     """Write the accounts of this system, of each agency and of each gateway, as nats-server reads them.
 
-    It holds public keys only; the seeds stay in the data folder's secrets.
+    It holds public keys only; the seeds stay in the data folder's secrets. Write it again after an agency or a gateway
+    was registered, then `nats-server --signal reload`. Under `dispatch up` its own server is told by itself.
     """
     database_of(settings)
     accounts = asyncio.run(bootstrap.nats_accounts(settings))

@@ -27,6 +27,7 @@ from dispatch.embedded.nats import EmbeddedNats
 from dispatch.embedded.postgres import EmbeddedPostgres
 from dispatch.embedded.secrets import write_secret
 from dispatch.embedded.supervisor import Program, Supervisor
+from dispatch.partners.parties import follow_parties
 from dispatch.store.migrate import migrate
 from dispatch.telemetry import configure_logging
 from domain.refusals import Unavailable
@@ -37,6 +38,11 @@ READY_WAIT_S = 120.0
 READY_EVERY_S = 0.1
 LOG_TAIL_LINES = 20
 ENTRY = ("dispatch.cli.main",)
+
+OTHERS_NATS = (
+    "an agency or a gateway was registered: write `dispatch accounts` into the accounts.conf of your NATS server, then"
+    " `nats-server --signal reload`"
+)
 
 Say = Callable[[str], None]
 
@@ -114,12 +120,16 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
         await supervisor.start("postgres", postgres)
         settings = settings.model_copy(update={"database_url": postgres.dsn})
     await _prepare_database(settings, say)
+    # After the city: who has an account is written there. What is registered from this position on is followed.
+    async with bootstrap.reading_log(bootstrap.database_url(settings)) as log:
+        position = (await log.tip()).position
+    nats = None
     if settings.nats_url is None:
-        # After the city: who has an account is written there.
         say("starting NATS")
         nats = EmbeddedNats(data_dir / "nats", auth_config=await bootstrap.nats_accounts(settings))
         await supervisor.start("nats", nats)
         settings = settings.model_copy(update={"nats_url": nats.url})
+    supervisor.alongside("follow accounts", follow_accounts(settings, position, nats, say))
     address = f"http://{LOOPBACK.get(settings.host, settings.host)}:{settings.port}"
     _remember(settings, address)
     for name in ("serve", "work"):
@@ -127,6 +137,22 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
         await supervisor.start(name, _program(name, settings, entry))
     await _becomes_ready(address, supervisor, data_dir)
     return Running(settings, address, bootstrap.new_token(settings))
+
+
+async def follow_accounts(settings: Settings, position: int, nats: EmbeddedNats | None, say: Say) -> None:
+    """Give agencies and gateways that are registered from now on their accounts; until cancelled.
+
+    A NATS server that is not ours is its keeper's to change: we say what to do.
+    """
+
+    async def changed() -> None:
+        if nats is None:
+            say(OTHERS_NATS)
+        elif (accounts := await bootstrap.nats_accounts(settings)) != nats.auth_config:
+            await nats.reload(accounts)
+            say(f"NATS has new accounts; the seed of each party is in {settings.secrets_dir / 'nats'}")
+
+    await follow_parties(lambda: bootstrap.reading_log(bootstrap.database_url(settings)), position, changed)
 
 
 def _port_to_use(settings: Settings) -> int:

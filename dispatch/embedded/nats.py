@@ -73,6 +73,11 @@ class EmbeddedNats:
         return f"nats://{DEFAULT_USER}:{quote(self._password)}@127.0.0.1:{self.port}"
 
     @property
+    def auth_config(self) -> str:
+        """The accounts in force, or to be in force when it starts."""
+        return self._auth_config
+
+    @property
     def child(self) -> Child:
         """The running server process."""
         assert self._child is not None, "start() first"
@@ -121,16 +126,26 @@ class EmbeddedNats:
             self._child = None
 
     async def reload(self, auth_config: str) -> None:
-        """Put other accounts in force without dropping connections that may stay."""
+        """Put other accounts in force without dropping connections that may stay. Raises `Unavailable`.
+
+        A server that is down at the moment has them when it starts.
+        """
         self._auth_config = auth_config
+        if self._child is None:
+            return
         self._write_configuration()
-        before = await self._configured_at()
-        self.child.send(signal.SIGHUP)
-        deadline = time.monotonic() + START_WAIT_S
-        while await self._configured_at() == before:
-            if time.monotonic() > deadline:
-                raise Unavailable("embedded.nats_refused_reload", f"nats-server kept its old accounts:\n{self._tail()}")
-            await asyncio.sleep(POLL_S)
+        try:
+            before = await self._configured_at()
+            self.child.send(signal.SIGHUP)
+            deadline = time.monotonic() + START_WAIT_S
+            while await self._configured_at() == before:
+                if time.monotonic() > deadline:
+                    why = f"nats-server kept its old accounts:\n{self._tail()}"
+                    raise Unavailable("embedded.nats_refused_reload", why)
+                await asyncio.sleep(POLL_S)
+        except httpx.HTTPError as error:
+            why = f"nats-server did not answer while its accounts were changed: {type(error).__name__}"
+            raise Unavailable("embedded.nats_unreachable", why) from error
 
     async def why_unhealthy(self) -> str | None:
         """None when the server says it is healthy, else its reason."""

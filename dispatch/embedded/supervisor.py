@@ -13,10 +13,10 @@ import logging
 import shutil
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from dispatch.embedded.child import Child, set_aside_when_long
 from dispatch.embedded.watchdog import Watchdog
@@ -131,8 +131,12 @@ class Supervisor:
         await service.start()
         self.restarts[name] = 0
         self._watches.append(asyncio.create_task(self._keep_alive(name, service), name=f"watch {name}"))
-        if len(self._watches) == 1:
+        if len(self._services) == 1:
             self._watches.append(asyncio.create_task(self._watch_disk(), name="watch disk"))
+
+    def alongside(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        """Do this too until we stop: it ends before the services do."""
+        self._watches.append(asyncio.create_task(work, name=name))
 
     async def stop(self) -> None:
         """Stop watching, then stop the services, the last started first. Every one is tried."""
