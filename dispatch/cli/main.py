@@ -25,7 +25,7 @@ COMMANDS = {
     "rebuild": "Build a projection again from the log.",
     "replay": "Show a board or an incident as it was.",
     "archive": "Move old ranges of the log to compressed files, or check those files.",
-    "audit": "Check the log: positions, versions, projections.",
+    "audit": "Prove the log whole: positions, versions, owners, bookings, partner feeds.",
     "bench": "Measure: append rate, alert storm.",
     "simulate": "Run whole cities on a virtual clock from seeds, and check every promise.",
     "doctor": "Look at everything this system needs and say what to do.",
