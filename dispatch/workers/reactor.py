@@ -2,7 +2,7 @@
 
 How a page is worked: read the facts that matter beyond the mark, let the reactor decide, record all changes and the
 moved mark in one command. Somebody was first (`VersionConflict`): the reactor decides again, on fresh state. Another
-owner moved the mark (`MarkConflict`): nothing was recorded, and we go back to where the mark is. So a crash anywhere
+owner moved the mark (`MarkConflict`), or no answer came: we go back to where the mark is. So a crash anywhere
 repeats nothing, and an effect happens once.
 
 A fact that no attempt can digest (undecodable, or the decision itself fails) is parked: a journal event names it and
@@ -108,11 +108,8 @@ class ReactorRunner:
                 tip = await self._wait(stop)
             except NewerSchema as error:
                 await self._pause(stop, error)
-            except (Unavailable, Conflict, OSError, TimeoutError) as error:
-                await self._back_off(stop, failures, error)
-                failures += 1
             except Exception as error:
-                if not is_of_the_database(error):
+                if not (isinstance(error, Conflict) or is_of_the_world(error)):
                     raise
                 await self._back_off(stop, failures, error)
                 failures += 1
@@ -208,13 +205,14 @@ class ReactorRunner:
                 if await self._record(changes, to_position, facts[-1]):
                     return None
                 CONFLICTS.labels(self._reactor.name).inc()
-        except (NewerSchema, Unavailable, Conflict, OSError, TimeoutError):
+        except (NewerSchema, Conflict):
             raise
         except Exception as error:
-            if is_of_the_database(error):
+            if is_of_the_world(error):
                 raise
             logger.exception("a reactor failed", extra={"reactor": self._reactor.name, "position": to_position})
             return error
+        self._mark = None  # another owner may have moved it: a version that does not stand is said before a mark
         raise Conflict("reactor.conflicts", f"{self._reactor.name} lost {CONFLICTS_IN_A_ROW_MAX} races in a row.")
 
     async def _record(self, changes: Sequence[Change], to_position: int, cause: Fact[Event] | None) -> bool:
@@ -222,7 +220,14 @@ class ReactorRunner:
         assert self._mark is not None, "read before it is moved"
         mark = Mark(self._reactor.name, self._mark, to_position)
         command = await self._scribe.command(_joined(changes), self._request(to_position, cause), marks=(mark,))
-        verdict = await self._log.append(command)
+        try:
+            verdict = await self._log.append(command)
+        except Exception as error:
+            if is_of_the_world(error):
+                # Recorded or not, nobody knows but the log. Decided again from the old mark, a page that was recorded
+                # would find the streams it began itself, lose to itself, and never hear that the mark has moved.
+                self._mark = None
+            raise
         match verdict:
             case Appended():
                 self._mark = self._position = to_position
@@ -309,6 +314,11 @@ def _joined(changes: Sequence[Change]) -> list[Change]:
     kept = [change for change in changes if change.events]
     assert len({change.stream_id for change in kept}) == len(kept), "a stream named twice in one decision"
     return kept
+
+
+def is_of_the_world(error: Exception) -> bool:
+    """The database or the way to it, not the page: patience may mend it."""
+    return isinstance(error, Unavailable | OSError | TimeoutError) or is_of_the_database(error)
 
 
 def is_of_the_database(error: Exception) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Request
@@ -13,7 +15,7 @@ from dispatch.store.memory import MemoryLog, MemoryRoster
 from domain.alert.events import AlertsRecordedOnly, AlertsWaited
 from domain.event import Actor
 from domain.identifiers import center_id, companion_of, named
-from domain.incident.commands import AcceptIncident, CloseIncident, DismissIncident, ResolveIncident
+from domain.incident.commands import AcceptIncident, ClassifyIncident, CloseIncident, DismissIncident, ResolveIncident
 from domain.incident.events import AlertsFolded, IncidentOpened, NumberAllocated, SeverityRaised
 from domain.policies.correlation_index import CorrelationIndex
 from domain.refusals import Unavailable
@@ -260,6 +262,37 @@ async def stumble(town: Town) -> None:
     except Unavailable:
         return
     raise AssertionError("the log did not fail")
+
+
+class LosingAnswers(MemoryLog):
+    """Records the next command with a mark, and does not say so."""
+
+    loses = False
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        verdict = await super().append(command)
+        if command.marks and self.loses:
+            self.loses = False
+            raise Unavailable("store.unavailable", "the answer was lost")
+        return verdict
+
+
+async def test_an_opening_whose_answer_was_lost_is_not_opened_again_though_a_person_made_it_something_else():
+    clock = HandClock()
+    log = LosingAnswers(clock)
+    town = await Town(log, clock).found()
+    runner = town.runners[0]
+    await town.alert(AlertKind.INTRUSION, severity=Severity.SEVERE)
+    log.loses = True
+    with pytest.raises(Unavailable):
+        await runner.step()
+    (opened,) = await town.facts(IncidentOpened)
+    await town.decide(opened.stream_id, ClassifyIncident(category="fire.alarm", severity=Severity.SEVERE, priority=1))
+    await town.alert(AlertKind.ACCIDENT, point=EAST)
+    await runner.drain()
+
+    assert len(await town.facts(IncidentOpened)) == 2
+    assert await town.events(AlertsFolded) == []
 
 
 async def test_a_fold_that_came_after_the_end_is_judged_again():

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from dispatch.handling.scribe import Change, Scribe
-from dispatch.ports import AppendCommand, NewEvent, StreamAppend
+from dispatch.ports import AppendCommand, NewEvent, StreamAppend, Verdict
 from dispatch.store.memory import MemoryLog
 from dispatch.store.vault import MemorySealer
 from dispatch.workers.ownership import SoleOwnership
@@ -20,7 +20,7 @@ from domain.codec import NewerSchema
 from domain.event import Event, Fact
 from domain.identifiers import named
 from domain.policies.events import EventDigested, EventParked
-from domain.refusals import Conflict
+from domain.refusals import Conflict, Unavailable
 from tests.workers.town import AlertKind, HandClock, Town
 
 JOURNAL = named("test", "journal")
@@ -163,6 +163,38 @@ async def test_a_race_that_is_always_lost_is_left_for_a_moment():
     with pytest.raises(Conflict):
         await runner_of(town, echo).step()
     assert await town.log.mark("echo") == 0
+
+
+class LosingAnswers(MemoryLog):
+    """Records a command with a mark, and says nothing about it, as often as `lost` says."""
+
+    lost = 0
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        verdict = await super().append(command)
+        if command.marks and self.lost:
+            self.lost -= 1
+            raise Unavailable("store.unavailable", "the answer was lost")
+        return verdict
+
+
+async def test_a_page_whose_answer_was_lost_is_not_decided_against_its_own_effects():
+    clock = HandClock()
+    log = LosingAnswers(clock)
+    town = Town(log, clock)
+    echo = Echo()
+    echo.expected_version = 0  # a stream it begins: decided again, it would lose to itself for ever
+    runner = runner_of(town, echo)
+    first = await town.alert(AlertKind.MOTION)
+    log.lost = 1
+    with pytest.raises(Unavailable):
+        await runner.drain()
+
+    echo.expected_version = 1
+    second = await town.alert(AlertKind.MOTION)
+    await runner.drain()
+    assert await echoed(town) == [first, second]
+    assert echo.prepared[1:] == [1]
 
 
 async def test_facts_that_do_not_matter_move_the_mark_only_now_and_then():
