@@ -26,7 +26,7 @@ from domain.vocabulary import ActorKind
 
 UNAVAILABLE = 503
 STEPS = ("acknowledge", "en-route", "on-scene", "clear")
-IDLE_S = 1.0
+IDLE_S = 2.5
 
 
 class Agency(Caller):

@@ -106,7 +106,7 @@ def rules(version: int) -> Rulebook:
     raw["alerts"] = [rule for rule in raw["alerts"] if rule["category"] is None or rule["category"] in CATEGORIES]
     for rule in raw["categories"]:
         rule["deadlines"] = SHORT
-        rule["correlation"] |= {"window_s": 60 if version == 1 else 40, "quiet_after_dismissal_s": 30}
+        rule["correlation"] |= {"window_s": 12 if version == 1 else 8, "quiet_after_dismissal_s": 10}
         if version > 1:
             rule["correlation"]["min_alerts"] = max(1, rule["correlation"]["min_alerts"] - 1)
     return Rulebook.model_validate(raw)

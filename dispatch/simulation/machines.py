@@ -13,6 +13,7 @@ from dispatch.ingest.message import Delivery, Draft, draft, said_time
 from dispatch.simulation.chance import Chance
 from dispatch.simulation.city import GATEWAYS, SPOTS
 from dispatch.simulation.history import SentAlert
+from dispatch.simulation.limits import LATE_S_MAX
 from dispatch.simulation.serving import ApiProcess, Caller
 from dispatch.simulation.world import World
 from domain.alert.events import WarningDetails
@@ -77,7 +78,7 @@ class Gateway(Caller):
                 again["phase"] = "end"
             return again
         self._count += 1
-        age_s = chance.between(0.0, 4.0) if chance.happens(0.9) else chance.between(4.0, 90.0)
+        age_s = chance.between(0.0, 4.0) if chance.happens(0.9) else chance.between(4.0, LATE_S_MAX)
         said: dict[str, Any] = {
             "id": f"{self.name}-{self._count}",
             "kind": chance.weighted(KINDS),

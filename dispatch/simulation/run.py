@@ -12,6 +12,7 @@ from dispatch.simulation.agencies import Agency
 from dispatch.simulation.city import FEEDS, rules
 from dispatch.simulation.copies import wrong_copies
 from dispatch.simulation.dues import broken_deadlines, owed
+from dispatch.simulation.limits import small_limits
 from dispatch.simulation.machines import Gateway
 from dispatch.simulation.nemesis import Nemesis
 from dispatch.simulation.people import Dispatcher
@@ -58,7 +59,7 @@ class Report:
 def simulate(seed: int, fault: PlantedFault | None = None) -> Report:
     """Run one seed. The same seed and fault give the same report, to the last step of the trace."""
     loop = VirtualLoop()
-    with _quiet(), asyncio.Runner(loop_factory=lambda: loop) as runner:
+    with _quiet(), small_limits(), asyncio.Runner(loop_factory=lambda: loop) as runner:
         run = _Run(seed, loop, fault)
         try:
             runner.run(run.live())

@@ -134,8 +134,8 @@ class WorkerProcess:
                 looked_at_s = loop.time()
                 while loop.time() - looked_at_s < LOOK_AGAIN_S:
                     if not await relay.step():
-                        await relay.report(self._world.clock.now())
-                        await asyncio.sleep(IDLE_S)
+                        await asyncio.sleep(2 * IDLE_S)
+                await relay.report(self._world.clock.now())
             except TROUBLE:
                 await asyncio.sleep(BACK_OFF_S)
 

@@ -28,7 +28,7 @@ from domain.refusals import Unavailable
 
 T = TypeVar("T")
 DIRECTORY_IDLE_S = 5.0
-DIRECTORY_EVERY_S = 0.5
+DIRECTORY_EVERY_S = 2.0
 RESTART_S_MAX = 3.0
 
 

@@ -1,0 +1,59 @@
+"""Limits of the product that a run of two minutes would never reach, made small while it runs.
+
+Pages of thousands of events, marks that move every five thousand, a memory of 36 hours: their edges are where readers
+skip and indexes forget, so every run must cross them many times. Proportions are kept: an alert may come late by less
+than the index remembers, and windows are shorter than both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import ModuleType
+from typing import Any
+
+from dispatch import directory
+from dispatch.handling import commitments, units
+from dispatch.partners import feed
+from dispatch.workers import correlator, reactor, recommender, releaser, router, timers
+from domain.policies import correlation_index, correlation_rules
+
+LATE_S_MAX = 20.0
+"""How old an alert may be when it arrives (in the product: a day, of the 36 hours that the index remembers)."""
+SMALL: tuple[tuple[ModuleType | type, str, Any], ...] = (
+    (directory, "PAGE_EVENTS", 9),
+    (commitments, "TAIL_PAGE_EVENTS", 3),
+    (units, "PAGE_EVENTS", 3),
+    (units, "UNITS_REMEMBERED_MAX", 4),
+    (feed, "TREE_PAGE_EVENTS", 5),
+    (reactor, "MARK_EVERY_POSITIONS", 25),
+    (timers, "MARK_EVERY_POSITIONS", 25),
+    (timers, "PAGE_EVENTS", 7),
+    (timers, "DUES_A_STEP_MAX", 2),
+    (recommender, "UNIT_PAGE_EVENTS", 5),
+    (recommender.Recommender, "page_events", 3),
+    (releaser.Releaser, "page_events", 3),
+    (router.Router, "page_events", 4),
+    (correlator.Correlator, "page_events", 6),
+    (correlator, "INDEX_PAGE_EVENTS", 11),
+    (correlator, "LATE_FOLDS_MAX", 2),
+    (correlator, "CLOCK_SLACK", timedelta(seconds=1.5)),
+    (correlation_index, "SWEEP_EVERY", 10),
+    (correlation_rules, "RETENTION_S_MIN", 30),
+    (correlation_rules, "WAITING_SLACK_S", 5),
+)
+"""Where, what, and how small."""
+
+
+@contextmanager
+def small_limits() -> Iterator[None]:
+    """All of them, until the end of the block."""
+    before = [(where, name, getattr(where, name)) for where, name, _ in SMALL]
+    for where, name, value in SMALL:
+        setattr(where, name, value)
+    try:
+        yield
+    finally:
+        for where, name, value in before:
+            setattr(where, name, value)
