@@ -18,6 +18,7 @@ from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Request, as_fact
 from dispatch.store.memory import MemoryRoster
+from domain.alert.events import AlertsRecordedOnly, AlertsWaited
 from domain.event import Actor, Place
 from domain.identifiers import named
 from domain.incident import events as incident
@@ -121,6 +122,8 @@ async def no_alert_ends_in_a_file_that_was_ended(town: Town) -> None:
             case incident.AlertsFolded(incident_id=incident_id, alerts=folded):
                 positions = {alert.position for alert in folded}
                 owed = owed | positions if ended[incident_id] else owed - positions
+            case AlertsWaited(alerts=alerts) | AlertsRecordedOnly(alerts=alerts):
+                owed -= {alert.position for alert in alerts}
             case event if type(event) in ENDED:
                 ended[fact.stream_id] = bool(ENDED[type(event)])
             case _:
@@ -159,6 +162,12 @@ def racing(people: People, act: str, number: int) -> Callable[[], Awaitable[None
 @given(st.lists(steps, min_size=3, max_size=40))
 def test_people_who_act_in_between_leave_no_alert_behind(story):
     asyncio.run(play(story))
+
+
+def test_an_alert_that_came_too_late_to_fold_may_wait_below_the_threshold():
+    intrusion = (AlertKind.INTRUSION, SPOTS[0])
+    story = [("alert", (*intrusion, Severity.UNKNOWN)), ("work", None), ("alert", (*intrusion, Severity.MINOR))]
+    asyncio.run(play([*story, ("race", ("gone", 0))]))
 
 
 def test_the_race_is_really_run():
