@@ -1,26 +1,41 @@
 """Facts to bytes and back.
 
-Reading takes the short way when the stored schema version is the current one: one validation from JSON text. Only an
-older version takes the long way (decode, upcast, validate); a newer one raises `NewerSchema`, which pauses a reader
-rather than crashing it.
+What is written is `{"schema_version":n,` envelope `,"body":{…}}`, always in this order. Reading takes the short way
+when that is what is found, with the present version: the envelope and the body are two texts, each validated in one
+go. Anything else takes the long way (parse, upcast, validate); a newer version raises `NewerSchema`, which pauses a
+reader rather than crashing it.
+
+`decode` validates everything at once. `open_fact` is for readers of whole pages, which look at few fields of most
+facts: the envelope is there at once, the body when somebody asks for it. Every body was validated before it was
+written; what is nevertheless unreadable raises `Undecodable` for whoever asks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any, Generic, Protocol, TypeVar, get_args
 from uuid import UUID
 
 from pydantic import TypeAdapter, create_model
+from pydantic_core import from_json
 
 from domain.catalogue import EVENTS
 from domain.event import Envelope, Event, Fact, Frozen, Personal
 from domain.upcasters import upcast
 
 B = TypeVar("B", bound=Event)
+
+_BODY = b',"body":{'
+"""Ends the envelope. Within a text of the envelope every quotation mark has a backslash before it, so the first such
+bytes are the key itself."""
+_INCIDENT = b'{"incident_id":"'
+_UUID = TypeAdapter(UUID).validator.validate_json
+_ENVELOPE = TypeAdapter(Envelope).validator.validate_json
 
 
 class Stored(Envelope, Generic[B]):
@@ -38,10 +53,22 @@ class Undecodable(Exception):
     """Stored bytes that no known shape explains."""
 
 
-_ADAPTERS: dict[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(create_model(f"Stored{event.__name__}", __base__=Stored[event]))  # type: ignore[valid-type]
-    for name, event in EVENTS.items()
-}
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What reading one type of event takes. `opening` is how its stored form begins in the present version."""
+
+    event: type[Event]
+    opening: bytes
+    body: Callable[[bytes], Event]
+    whole: TypeAdapter[Any]
+
+
+@cache
+def shape_of(event: type[Event], version: int) -> Shape:
+    """Made on first use and kept."""
+    whole = TypeAdapter(create_model(f"Stored{event.__name__}", __base__=Stored[event]))  # type: ignore[valid-type]
+    opening = b'{"schema_version":%d,' % version
+    return Shape(event, opening, TypeAdapter(event).validator.validate_json, whole)
 
 
 def encode(event: Event, envelope: Envelope) -> bytes:
@@ -57,28 +84,132 @@ def encode(event: Event, envelope: Envelope) -> bytes:
 def decode(
     *, topic: str, state: bytes, position: int, stream_id: UUID, version: int, recorded_at: datetime
 ) -> Fact[Event]:
-    """The fact behind one row of the log. Raises `NewerSchema` or `Undecodable`."""
-    event_type = EVENTS.get(topic)
-    if event_type is None:
-        raise NewerSchema(f"unknown event {topic} at position {position}: upgrade this reader")
-    try:
-        stored = _ADAPTERS[topic].validate_json(state)
-        if stored.schema_version != event_type.schema_version:
-            stored = _decode_old(topic, event_type, state)
-    except NewerSchema:
-        raise
-    except ValueError as error:
-        stored = _decode_after_failure(topic, event_type, state, position, error)
-    envelope = Envelope.model_construct(
-        event_id=stored.event_id,
-        occurred_at=stored.occurred_at,
-        received_at=stored.received_at,
-        actor=stored.actor,
-        causation_id=stored.causation_id,
-        correlation_id=stored.correlation_id,
-        rule_version=stored.rule_version,
-    )
-    return Fact(position, stream_id, version, recorded_at, envelope, stored.body)
+    """The fact behind one row of the log, all of it. Raises `NewerSchema` or `Undecodable`."""
+    shape = _known(topic, position)
+    middle = _middle_of(state, shape)
+    if middle > 0:
+        try:
+            envelope = _ENVELOPE(b"{" + state[len(shape.opening) : middle] + b"}")
+            event = shape.body(state[middle + len(_BODY) - 1 : -1])
+        except ValueError:
+            pass  # the long way says what is wrong
+        else:
+            return Fact(position, stream_id, version, recorded_at, envelope, event)
+    return _decode_the_long_way(shape, topic, state, position, stream_id, version, recorded_at)
+
+
+def open_fact(
+    *, topic: str, state: bytes, position: int, stream_id: UUID, version: int, recorded_at: datetime
+) -> Fact[Event]:
+    """The same with its body left closed until somebody asks. Raises `NewerSchema` or `Undecodable`."""
+    shape = _known(topic, position)
+    middle = _middle_of(state, shape)
+    if middle > 0:
+        try:
+            envelope = _ENVELOPE(b"{" + state[len(shape.opening) : middle] + b"}")
+        except ValueError:
+            pass  # the same
+        else:
+            return OpenedFact(position, stream_id, version, recorded_at, envelope, shape, state, middle)
+    return _decode_the_long_way(shape, topic, state, position, stream_id, version, recorded_at)
+
+
+class OpenedFact(Fact[Event]):
+    """A fact whose body is still bytes. What was asked for once is kept."""
+
+    __slots__ = ("_about", "_body", "_event", "_plain", "_shape", "_state")
+    _about: UUID | None
+    _body: int
+    _event: Event | None
+    _plain: Mapping[str, Any] | None
+    _shape: Shape
+    _state: bytes
+
+    def __init__(
+        self,
+        position: int,
+        stream_id: UUID,
+        version: int,
+        recorded_at: datetime,
+        envelope: Envelope,
+        shape: Shape,
+        state: bytes,
+        middle: int,
+    ) -> None:
+        put = object.__setattr__  # facts are frozen
+        put(self, "position", position)
+        put(self, "stream_id", stream_id)
+        put(self, "version", version)
+        put(self, "recorded_at", recorded_at)
+        put(self, "envelope", envelope)
+        put(self, "_shape", shape)
+        put(self, "_state", state)
+        put(self, "_body", middle + len(_BODY) - 1)
+        put(self, "_event", None)
+        put(self, "_plain", None)
+        put(self, "_about", None)
+
+    @property
+    def name(self) -> str:
+        """The event's permanent name."""
+        return self._shape.event.name
+
+    @property
+    def event(self) -> Event:
+        """The event, validated on first use. Raises `Undecodable`."""
+        found = self._event
+        if found is None:
+            try:
+                found = self._shape.body(self._state[self._body : -1])
+            except ValueError:
+                found = self._whole().event
+            object.__setattr__(self, "_event", found)
+        return found
+
+    def plain(self) -> Mapping[str, Any]:
+        """The event as it was written. Raises `Undecodable`."""
+        found = self._plain
+        if found is None:
+            try:
+                found = from_json(self._state[self._body : -1], cache_strings="keys")
+            except ValueError:
+                found = self._whole().plain()
+            object.__setattr__(self, "_plain", found)
+        return found
+
+    def about(self) -> UUID:
+        """The incident named in the event. Raises `Undecodable`."""
+        found = self._about
+        if found is None:
+            state, begin = self._state, self._body
+            if state.startswith(_INCIDENT, begin):
+                with contextlib.suppress(ValueError):
+                    found = _UUID(state[begin + len(_INCIDENT) - 1 : begin + len(_INCIDENT) + 37])
+            if found is None:
+                found = super().about()
+            object.__setattr__(self, "_about", found)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Fact) and self._values(self) == self._values(other)
+
+    __hash__ = Fact.__hash__
+
+    @staticmethod
+    def _values(fact: Fact[Event]) -> tuple[Any, ...]:
+        return fact.position, fact.stream_id, fact.version, fact.recorded_at, fact.envelope, fact.event
+
+    def _whole(self) -> Fact[Event]:
+        """For a body that is not what it seemed to be."""
+        return _decode_the_long_way(
+            self._shape,
+            self.name,
+            self._state,
+            self.position,
+            self.stream_id,
+            self.version,
+            self.recorded_at,
+        )
 
 
 class LogRow(Protocol):
@@ -113,11 +244,11 @@ class LogRow(Protocol):
         """What it was decoded to; None before that."""
 
 
-def fact_of(row: LogRow) -> Fact[Event]:
-    """The fact behind a row, decoded once: the readers of one process share rows. Raises as `decode` does."""
+def opened(row: LogRow) -> Fact[Event]:
+    """The fact behind a row, opened once: the readers of one process share rows. Raises as `open_fact` does."""
     fact: Fact[Event] | None = row.fact
     if fact is None:
-        fact = decode(
+        fact = open_fact(
             topic=row.topic,
             state=row.state,
             position=row.position,
@@ -129,25 +260,42 @@ def fact_of(row: LogRow) -> Fact[Event]:
     return fact
 
 
-def _decode_after_failure(topic: str, event_type: type[Event], state: bytes, position: int, error: ValueError) -> Any:
+def fact_of(row: LogRow) -> Fact[Event]:
+    """The same with its body validated. Raises as `decode` does."""
+    fact = opened(row)
+    fact.event  # noqa: B018  # looked at here, so that whoever has the fact can rely on it
+    return fact
+
+
+def _known(topic: str, position: int) -> Shape:
+    event = EVENTS.get(topic)
+    if event is None:
+        raise NewerSchema(f"unknown event {topic} at position {position}: upgrade this reader")
+    return shape_of(event, event.schema_version)
+
+
+def _middle_of(state: bytes, shape: Shape) -> int:
+    """Where the envelope ends, if this is the stored form that is written now; else -1."""
+    return state.find(_BODY) if state.startswith(shape.opening) and state.endswith(b"}") else -1
+
+
+def _decode_the_long_way(
+    shape: Shape, topic: str, state: bytes, position: int, stream_id: UUID, version: int, recorded_at: datetime
+) -> Fact[Event]:
+    """From any stored form. Raises `NewerSchema` or `Undecodable`."""
+    present = shape.event.schema_version
     try:
-        return _decode_old(topic, event_type, state)
-    except NewerSchema:
-        raise
-    except (ValueError, KeyError, TypeError) as second:
-        raise Undecodable(f"{topic} at position {position}: {error}") from second
-
-
-def _decode_old(topic: str, event_type: type[Event], state: bytes) -> Any:
-    raw = json.loads(state)
-    stored_version = raw["schema_version"]
-    if stored_version > event_type.schema_version:
-        raise NewerSchema(
-            f"{topic} has schema version {stored_version}; this release reads {event_type.schema_version}"
-        )
-    raw["body"] = upcast(topic, stored_version, event_type.schema_version, raw["body"])
-    raw["schema_version"] = event_type.schema_version
-    return _ADAPTERS[topic].validate_python(raw)
+        raw = json.loads(state)
+        stored_version = raw["schema_version"]
+        if stored_version > present:
+            raise NewerSchema(f"{topic} has schema version {stored_version}; this release reads {present}")
+        raw["body"] = upcast(topic, stored_version, present, raw["body"])
+        raw["schema_version"] = present
+        stored = shape.whole.validate_json(json.dumps(raw))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Undecodable(f"{topic} at position {position}: {error}") from error
+    envelope = Envelope.model_validate({name: getattr(stored, name) for name in Envelope.model_fields})
+    return Fact(position, stream_id, version, recorded_at, envelope, stored.body)
 
 
 def personal_fields(value: Frozen) -> Iterator[Personal]:

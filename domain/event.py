@@ -7,9 +7,10 @@ an upcaster in `domain.upcasters`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
@@ -86,6 +87,20 @@ class Fact(Generic[E_co]):
     recorded_at: datetime
     envelope: Envelope
     event: E_co
+
+    @property
+    def name(self) -> str:
+        """The event's permanent name. Cheap, even where the event itself has not been looked at yet."""
+        return self.event.name
+
+    def plain(self) -> Mapping[str, Any]:
+        """The event as plain JSON, absent fields left out: for what only shows it. Not to be changed."""
+        return self.event.model_dump(mode="json", exclude_none=True)
+
+    def about(self) -> UUID:
+        """The incident named in the event itself; only for events that have `incident_id`."""
+        incident_id: UUID = self.event.incident_id  # type: ignore[attr-defined]  # the caller chose such an event
+        return incident_id
 
 
 Longitude = Annotated[float, Field(ge=-180, le=180)]

@@ -41,12 +41,11 @@ def names(*groups: tuple[type[Event], ...]) -> frozenset[str]:
 
 def incident_of(fact: Fact[Event]) -> UUID | None:
     """The incident whose story this fact belongs to; None if to none."""
-    name = fact.event.name
+    name = fact.name
     if name in _BY_STREAM:
         return fact.stream_id
     if name in _BY_FIELD:
-        incident_id: UUID = fact.event.incident_id  # type: ignore[attr-defined]  # all of _BY_FIELD carry it
-        return incident_id
+        return fact.about()
     return None
 
 

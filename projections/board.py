@@ -52,11 +52,11 @@ class Board(Projection):
 
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The row after the fact."""
-        event = fact.event
         if row is None:
+            event = fact.event if fact.name == incident.IncidentOpened.name else None
             return _opened(event, fact) if isinstance(event, incident.IncidentOpened) else None
-        rule = RULES.get(event.name)
-        change = rule(row, event, fact) if rule is not None else {}
+        rule = RULES.get(fact.name)
+        change = rule(row, fact.event, fact) if rule is not None else {}
         after = {**row, **change}
         after["updated_at"] = max(row["updated_at"], fact.envelope.occurred_at)
         after["updated_position"] = fact.position

@@ -7,17 +7,22 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from domain.assignment import events as assignment
-from domain.event import Event, Explanation, Fact, Place
+from domain.event import Event, Fact, Place
 from domain.incident import events as incident
 from domain.vocabulary import AssignmentPhase
 from projections.shown import instant, shown
 
 Document: TypeAlias = Mapping[str, Any]
 Change: TypeAlias = dict[str, Any]
+Plain: TypeAlias = Mapping[str, Any]
 Rule: TypeAlias = Callable[[Document, Any, Fact[Event]], Change]
+PlainRule: TypeAlias = Callable[[Document, Plain, Fact[Event]], Change]
 
 CANDIDATES_MAX = 20
 """Candidates of a decision shown on the card; the timeline has all of them."""
+NO_CAUSE = incident.Cause().model_dump(mode="json")
+NO_PLACE = Place().model_dump(mode="json")
+"""All fields, absent: the card shows those that the log leaves out as null."""
 
 
 def stamp(fact: Fact[Event]) -> dict[str, Any]:
@@ -49,49 +54,46 @@ def _changed(document: Document, name: str, key: str, value: object, change: Map
     return {name: [{**entry, **change} if entry[key] == str(value) else entry for entry in document[name]]}
 
 
-def _decided(document: Document, explanation: Explanation | None, fact: Fact[Event]) -> Change:
+def _decided(document: Document, explanation: Plain | None, fact: Fact[Event]) -> Change:
     """An automatic decision, with the rule version, the inputs and the reasons it gave."""
     if explanation is None:
         return {}
-    plain = explanation.model_dump(mode="json", exclude_none=True)
+    candidates = explanation.get("candidates", [])
     return _added(
         document,
         "decisions",
         {
-            "event": fact.event.name,
+            "event": fact.name,
             **stamp(fact),
             "rule_version": fact.envelope.rule_version,
-            "policy": explanation.policy,
-            "reasons": plain["reasons"],
-            "input_positions": plain["input_positions"],
-            "candidates": plain["candidates"][:CANDIDATES_MAX],
-            "candidate_count": len(explanation.candidates),
+            "policy": explanation["policy"],
+            "reasons": explanation.get("reasons", []),
+            "input_positions": explanation.get("input_positions", []),
+            "candidates": candidates[:CANDIDATES_MAX],
+            "candidate_count": len(candidates),
         },
     )
 
 
-def _place(document: Document, place: Place, fact: Fact[Event]) -> Change:
-    return {"places": [*document["places"], {**stamp(fact), "place": place.model_dump(mode="json")}]}
+def _placed(document: Document, place: Plain, fact: Fact[Event]) -> Change:
+    return {"places": [*document["places"], {**stamp(fact), "place": {**NO_PLACE, **place}}]}
 
 
-def _opened(document: Document, event: incident.IncidentOpened, fact: Fact[Event]) -> Change:
+def _opened(document: Document, said: Plain, fact: Fact[Event]) -> Change:
     return {
-        "cause": event.cause.model_dump(mode="json"),
-        **_place(document, event.place, fact),
-        **_decided(document, event.explanation, fact),
+        "cause": {**NO_CAUSE, **said["cause"]},
+        **_placed(document, said["place"], fact),
+        **_explained(document, said, fact),
     }
 
 
-def _relocated(document: Document, event: incident.IncidentRelocated, fact: Fact[Event]) -> Change:
-    return _place(document, event.place, fact)
+def _relocated(document: Document, said: Plain, fact: Fact[Event]) -> Change:
+    return _placed(document, said["place"], fact)
 
 
-def _explained(document: Document, event: incident.IncidentRouted, fact: Fact[Event]) -> Change:
-    return _decided(document, event.explanation, fact)
-
-
-def _raised(document: Document, event: incident.SeverityRaised, fact: Fact[Event]) -> Change:
-    return _decided(document, event.explanation, fact)
+def _explained(document: Document, said: Plain, fact: Fact[Event]) -> Change:
+    """Routed, or raised in severity: what the decision weighed."""
+    return _decided(document, said.get("explanation"), fact)
 
 
 def _escalated(document: Document, event: incident.IncidentEscalated, fact: Fact[Event]) -> Change:
@@ -104,19 +106,18 @@ def _escalated(document: Document, event: incident.IncidentEscalated, fact: Fact
         "due_at": instant(event.due_at),
         "late_s": event.late_s,
     }
-    return _added(document, "escalations", entry) | _decided(document, event.explanation, fact)
+    return _added(document, "escalations", entry) | _explained(document, fact.plain(), fact)
 
 
-def _recommended(document: Document, event: incident.UnitsRecommended, fact: Fact[Event]) -> Change:
-    plain = event.model_dump(mode="json", exclude_none=True)
+def _recommended(document: Document, said: Plain, fact: Fact[Event]) -> Change:
     latest = {
         **stamp(fact),
         "rule_version": fact.envelope.rule_version,
-        "unit_ids": plain["unit_ids"],
-        "shortfalls": plain["shortfalls"],
-        "candidates": plain["candidates"][:CANDIDATES_MAX],
+        "unit_ids": said["unit_ids"],
+        "shortfalls": said["shortfalls"],
+        "candidates": said["candidates"][:CANDIDATES_MAX],
     }
-    return {"recommendation": latest} | _decided(document, event.explanation, fact)
+    return {"recommendation": latest, **_explained(document, said, fact)}
 
 
 def _reported(document: Document, event: incident.ReportAttached, fact: Fact[Event]) -> Change:
@@ -172,10 +173,9 @@ def _agency_answered(document: Document, event: Any, fact: Fact[Event]) -> Chang
     return _added(document, "answers", entry)
 
 
-def _outcome(document: Document, event: Event, fact: Fact[Event]) -> Change:
+def _outcome(document: Document, said: Plain, fact: Fact[Event]) -> Change:
     """Verified, classified, dismissed, accepted, resolved, closed, reopened: what people decided, in order."""
-    values = event.model_dump(mode="json", exclude_none=True)
-    return _added(document, "outcomes", {**stamp(fact), "event": event.name, "values": values})
+    return _added(document, "outcomes", {**stamp(fact), "event": fact.name, "values": said})
 
 
 def _merge(direction: str, other: str) -> Rule:
@@ -245,7 +245,7 @@ def _moved_to(phase: AssignmentPhase) -> Rule:
     return moved
 
 
-RULES: Mapping[str, Rule] = {
+PLAIN_RULES: Mapping[str, PlainRule] = {
     incident.IncidentOpened.name: _opened,
     incident.IncidentVerified.name: _outcome,
     incident.IncidentClassified.name: _outcome,
@@ -254,9 +254,14 @@ RULES: Mapping[str, Rule] = {
     incident.IncidentResolved.name: _outcome,
     incident.IncidentClosed.name: _outcome,
     incident.IncidentReopened.name: _outcome,
-    incident.SeverityRaised.name: _raised,
+    incident.SeverityRaised.name: _explained,
     incident.IncidentRelocated.name: _relocated,
     incident.IncidentRouted.name: _explained,
+    incident.UnitsRecommended.name: _recommended,
+}
+"""What only copies what was said: from the fact as plain JSON, which is there for less than its validated form."""
+
+RULES: Mapping[str, Rule] = {
     incident.IncidentClaimed.name: _claimed,
     incident.ClaimReleased.name: _unclaimed,
     incident.TransferOffered.name: _offered,
@@ -271,7 +276,6 @@ RULES: Mapping[str, Rule] = {
     incident.IncidentUnmerged.name: _unmerged,
     incident.IncidentReleased.name: _unmerged,
     incident.ReportAttached.name: _reported,
-    incident.UnitsRecommended.name: _recommended,
     incident.NoteAdded.name: _noted,
     incident.NoteStruck.name: _struck,
     incident.EvidenceAttached.name: _evidence,

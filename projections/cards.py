@@ -15,7 +15,7 @@ from domain.incident import events as incident
 from projections import tables
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, names
 from projections.board import item
-from projections.card_rules import RULES
+from projections.card_rules import PLAIN_RULES, RULES
 from projections.projection import Key, Projection, Row
 
 LIST_MAX = 500
@@ -51,15 +51,15 @@ class IncidentCards(Projection):
 
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The document after the fact."""
-        event = fact.event
         if row is None:
-            if not isinstance(event, incident.IncidentOpened):
+            if fact.name != incident.IncidentOpened.name:
                 return None
             row = {"incident_id": fact.stream_id, "document": empty(), "updated_position": fact.position}
-        rule = RULES.get(event.name)
-        if rule is None:
-            return {**row, "updated_position": fact.position}
-        document = _bounded({**row["document"], **rule(row["document"], event, fact)})
+        document = row["document"]
+        if fact.name in PLAIN_RULES:
+            document = _bounded({**document, **PLAIN_RULES[fact.name](document, fact.plain(), fact)})
+        elif fact.name in RULES:
+            document = _bounded({**document, **RULES[fact.name](document, fact.event, fact)})
         return {**row, "document": document, "updated_position": fact.position}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from domain.codec import LogRow, NewerSchema, Undecodable, decode, fact_of
+from domain.codec import LogRow, NewerSchema, Undecodable, open_fact, opened
 from domain.event import Event, Fact
 from projections.projection import Key, Projection, Row
 
@@ -84,8 +84,8 @@ def read(recorded: Iterable[LogRow], up_to: int) -> Page:
 def _decoded(one: LogRow) -> Fact[Event]:
     """PostgreSQL has no text with a NUL in it: a replacement character stands in, here and so everywhere."""
     if b"\\u0000" not in one.state:
-        return fact_of(one)
-    return decode(
+        return opened(one)
+    return open_fact(
         topic=one.topic,
         state=_NUL.sub(rb"\1\\ufffd", one.state),
         position=one.position,
@@ -99,7 +99,7 @@ def keys_of(projection: Projection, page: Page) -> set[Key]:
     """The rows a page may touch, to be loaded before folding."""
     found: set[Key] = set()
     for fact in page.facts:
-        if isinstance(fact, Fact) and fact.event.name in projection.topics:
+        if isinstance(fact, Fact) and fact.name in projection.topics:
             try:
                 found.update(projection.keys(fact))
             except Exception:  # noqa: BLE001, S112  # `fold` meets it again and parks it with its reason
@@ -115,7 +115,7 @@ def fold(projection: Projection, page: Page, rows: Mapping[Key, Row], parking: P
         if isinstance(fact, Unreadable):
             if fact.topic in topics:
                 _park(projection, fact.position, fact.topic, str(fact.stream_id), fact.reason, folded, parking)
-        elif fact.event.name in topics:
+        elif fact.name in topics:
             _apply(projection, fact, rows, folded, parking)
     return folded
 
@@ -127,20 +127,20 @@ def _apply(
     try:
         keys: Sequence[Key] = tuple(projection.keys(fact))
     except Exception as bug:  # noqa: BLE001  # a bug in a fold must not stop every board of the city
-        _park(projection, fact.position, fact.event.name, stream, repr(bug)[:REASON_MAX], folded, parking)
+        _park(projection, fact.position, fact.name, stream, repr(bug)[:REASON_MAX], folded, parking)
         return
     for key in keys:
         entity = str(key[0])
         held = _holder(entity, stream, parking) if parking and not projection.is_append_only else None
         if held is not None:
             reason = f"follows the parked event at position {parking[held]}"
-            _park(projection, fact.position, fact.event.name, held, reason, folded, parking)
+            _park(projection, fact.position, fact.name, held, reason, folded, parking)
             continue
         before = folded.rows[key] if key in folded.rows else rows.get(key)
         try:
             after = projection.apply(key, before, fact)
         except Exception as bug:  # noqa: BLE001  # the same
-            _park(projection, fact.position, fact.event.name, entity, repr(bug)[:REASON_MAX], folded, parking)
+            _park(projection, fact.position, fact.name, entity, repr(bug)[:REASON_MAX], folded, parking)
             continue
         if after is not before:
             folded.rows[key] = after

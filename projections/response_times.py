@@ -34,6 +34,16 @@ LAST: Mapping[str, str] = {
     incident.IncidentDismissed.name: "dismissed_at",
 }
 """The last such fact counts; a reopening takes the ends back."""
+CONTEXT = names(
+    (
+        incident.IncidentClassified,
+        incident.SeverityRaised,
+        incident.IncidentRouted,
+        incident.TransferAccepted,
+        incident.IncidentReopened,
+    )
+)
+"""Facts that change more than a step."""
 STEPS = ("opened_at", *FIRST.values(), *LAST.values())
 
 
@@ -67,12 +77,12 @@ class ResponseTimes(Projection):
 
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The times after the fact."""
-        event = fact.event
         if row is None:
+            event = fact.event if fact.name == incident.IncidentOpened.name else None
             return _opened(event, fact) if isinstance(event, incident.IncidentOpened) else None
         at = fact.envelope.occurred_at
-        after = {**row, **_context(event)}
-        first, last = FIRST.get(event.name), LAST.get(event.name)
+        after = {**row, **_context(fact.event)} if fact.name in CONTEXT else {**row}
+        first, last = FIRST.get(fact.name), LAST.get(fact.name)
         if first is not None and (row[first] is None or at < row[first]):
             after[first] = at
         if last is not None and (row[last] is None or at > row[last]):

@@ -5,7 +5,7 @@ Two views: the narrative (what people need to take over) and the full log (every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.event import Event, Fact
@@ -42,7 +42,7 @@ class Timeline(Projection):
         return {
             "incident_id": key[0],
             "position": fact.position,
-            "event": fact.event.name,
+            "event": fact.name,
             "occurred_at": envelope.occurred_at,
             "recorded_at": fact.recorded_at,
             "actor_kind": envelope.actor.kind.value,
@@ -50,21 +50,23 @@ class Timeline(Projection):
             "actor_center_id": envelope.actor.center_id,
             "actor_agency": envelope.actor.agency,
             "rule_version": envelope.rule_version,
-            "is_narrative": fact.event.name not in FULL_LOG_ONLY,
-            "values": _values(fact.event),
+            "is_narrative": fact.name not in FULL_LOG_ONLY,
+            "values": _values(fact),
         }
 
 
-def _values(event: Event) -> dict[str, Any]:
+def _values(fact: Fact[Event]) -> Mapping[str, Any]:
     """The event's body. A fold's alerts are rows of their own: here stand how many, the worst, the first and last."""
-    if isinstance(event, incident.AlertsFolded):
+    if fact.name == incident.AlertsFolded.name:
+        event = fact.event
+        assert isinstance(event, incident.AlertsFolded)
         return {
             "alert_count": len(event.alerts),
             "severity": max((int(alert.severity) for alert in event.alerts), default=0),
             "first_occurred_at": shown(event.first_occurred_at),
             "last_occurred_at": shown(event.last_occurred_at),
         }
-    return event.model_dump(mode="json", exclude_none=True)
+    return fact.plain()
 
 
 def told(row: Row, language: str, names: Names | None = None) -> dict[str, Any]:

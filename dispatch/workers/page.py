@@ -83,7 +83,7 @@ class PageWriter:
                 parked += await self._each(fold.Page(page.position, []))
             return parked
         (fact,) = page.facts
-        topic = fact.topic if isinstance(fact, fold.Unreadable) else fact.event.name
+        topic = fact.topic if isinstance(fact, fold.Unreadable) else fact.name
         poison = fold.Unreadable(fact.position, fact.stream_id, topic, f"unwritable: {failure}"[: fold.REASON_MAX])
         return await self._write(fold.Page(page.position, [poison]))
 

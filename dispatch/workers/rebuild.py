@@ -222,7 +222,7 @@ class Rebuild:
                     await self._fold(connection, copy, fold.Page(fact.position, [fact]))
                 return
             (fact,) = page.facts
-            topic = fact.topic if isinstance(fact, fold.Unreadable) else fact.event.name
+            topic = fact.topic if isinstance(fact, fold.Unreadable) else fact.name
             reason = f"unwritable: {failure}"[: fold.REASON_MAX]
             poison = fold.Unreadable(fact.position, fact.stream_id, topic, reason)
             await self._fold(connection, copy, fold.Page(page.position, [poison]))

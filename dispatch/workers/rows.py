@@ -6,14 +6,12 @@ UNNEST flatten its elements, and a statement a row would cost a round trip each.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
 from typing import Any
-from uuid import UUID
 
 import asyncpg
+from pydantic_core import from_json, to_json
 from sqlalchemy import Table
 
 from projections import tables
@@ -36,23 +34,15 @@ async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE) -> asyncpg.Con
         "jsonb",
         schema="pg_catalog",
         format="binary",
-        encoder=lambda value: b"\x01" + encoded(value).encode(),
-        decoder=lambda stored: json.loads(stored[1:]),
+        encoder=lambda value: b"\x01" + to_json(value),
+        decoder=lambda stored: from_json(stored[1:]),
     )
     return connection
 
 
 def encoded(value: Any) -> str:
-    """JSON text of rows."""
-    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"a row holds {type(value).__name__}, which no column takes")
+    """JSON text of rows: ids as text, instants in ISO 8601. Raises `ValueError` for what no column takes."""
+    return to_json(value).decode()
 
 
 def qualified(name: str) -> str:

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.catalogue import EVENTS
+from domain.event import Event, Fact
 from domain.incident.events import IncidentDismissed, IncidentRouted
 from domain.vocabulary import DismissReason
 from projections import texts
 from projections.code_texts import REASONS
 from projections.timeline import _values
+from tests.domain.golden_files import file_of
 from tests.domain.incident_story import ROUTED
+from tests.domain.shapes import ENVELOPE
 from tests.projections.happenings import happenings, values_of
 
 TOLD = [name for name in EVENTS if name.split(".")[0] in ("incident", "assignment", "report", "incident_number")]
 CHINESE = re.compile("[一-鿿]")
+
+
+def said_in(event: Event) -> Mapping[str, Any]:
+    """What the timeline keeps of an event."""
+    return _values(Fact(1, UUID(int=1), 1, ENVELOPE.received_at, ENVELOPE, event))
 
 
 @pytest.mark.parametrize("name", TOLD)
@@ -37,9 +49,9 @@ def test_no_sentence_is_about_a_fact_that_does_not_exist() -> None:
 @given(happenings(), st.sampled_from(texts.LANGUAGES))
 def test_any_fact_can_be_told(happening: object, language: str) -> None:
     event = happening.event  # type: ignore[attr-defined]
-    said = texts.sentence(event.name, _values(event), language)
+    said = texts.sentence(event.name, said_in(event), language)
     assert said
-    assert said == texts.sentence(event.name, _values(event), language)
+    assert said == texts.sentence(event.name, said_in(event), language)
 
 
 def test_a_sentence_names_what_the_values_name() -> None:
@@ -47,15 +59,22 @@ def test_a_sentence_names_what_the_values_name() -> None:
         def name(self, kind: str, key: str, language: str) -> str:
             return {"agency": "交警", "center": "武侯"}[kind]
 
-    said = texts.sentence(IncidentRouted.name, _values(ROUTED), "zh", Named())
+    said = texts.sentence(IncidentRouted.name, said_in(ROUTED), "zh", Named())
     assert said == "派遣至武侯；通知交警（主办）"
 
 
 @settings(max_examples=30, deadline=None)
 @given(values_of(IncidentDismissed))
 def test_codes_become_words(event: IncidentDismissed) -> None:
-    said = texts.sentence(event.name, _values(event), "en")
+    said = texts.sentence(event.name, said_in(event), "en")
     assert event.reason is not DismissReason.FALSE_ALARM or said.startswith("Dismissed: false alarm")
+
+
+@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_fact_of_which_an_older_writer_left_fields_out_is_told_too(name: str, language: str) -> None:
+    golden = json.loads(file_of(name, EVENTS[name].schema_version, "minimal").read_text(encoding="utf-8"))
+    assert texts.sentence(name, golden["body"], language)
 
 
 def test_what_is_missing_is_a_dash() -> None:
