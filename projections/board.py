@@ -10,6 +10,7 @@ what a pure fold has no way to look up.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -23,6 +24,8 @@ from projections.projection import Key, Projection, Row
 from projections.shown import instant, shown
 
 V = TypeVar("V")
+CENTERS_MAX = 4_096
+"""Ids of centers kept ready."""
 
 ENDED = frozenset({IncidentPhase.CLOSED, IncidentPhase.DISMISSED, IncidentPhase.MERGED})
 AWAITING_ACCEPTANCE = frozenset({IncidentPhase.OPEN, IncidentPhase.VERIFIED})
@@ -157,12 +160,12 @@ def _derived(row: Row) -> Change:
     """What follows from the other columns: who waits, who sees it, how far units are."""
     is_ended = row["phase"] in ENDED
     waiting = [] if is_ended else [*_acceptance(row), *_offer(row), *_escalations(row)]
-    waits = _distinct(UUID(entry["center_id"]) for entry in waiting)
-    told = [UUID(recipient["center_id"]) for recipient in row["recipients"]]
+    waits = _distinct_ids([_id(entry["center_id"]) for entry in waiting])
+    told = [_id(recipient["center_id"]) for recipient in row["recipients"]]
     return {
         "inbox": waiting,
         "inbox_center_ids": waits,
-        "visible_center_ids": _distinct((*row["owner_path"], *told, *waits)),
+        "visible_center_ids": _distinct_ids([*row["owner_path"], *told, *waits]),
         "agencies": _distinct(recipient["agency"] for recipient in row["recipients"]),
         "response_status": response_status(row["assignments"]).value,
         "is_on_board": not is_ended,
@@ -204,6 +207,17 @@ def _is_unanswered(row: Row, deadline: str, assignment_id: str | None) -> bool:
         return row["phase"] in AWAITING_ACCEPTANCE
     entry = row["assignments"].get(assignment_id)
     return entry is not None and entry["phase"] == AssignmentPhase.MADE
+
+
+@lru_cache(CENTERS_MAX)
+def _id(text: str) -> UUID:
+    """The same few centers come again and again."""
+    return UUID(text)
+
+
+def _distinct_ids(ids: Sequence[UUID]) -> list[UUID]:
+    """The same for ids, whose own hash is slower than all the rest of a row."""
+    return list({one.int: one for one in ids}.values())
 
 
 def _distinct(values: Iterable[V]) -> list[V]:

@@ -63,6 +63,8 @@ class Folded:
     parked: list[Parked] = field(default_factory=list)
 
 
+_UNSEEN: Row = {}
+"""Stands for a row that this page has not touched."""
 Parking = MutableMapping[str, int]
 """Entity → the first parked position of it."""
 
@@ -136,7 +138,9 @@ def _apply(
             reason = f"follows the parked event at position {parking[held]}"
             _park(projection, fact.position, fact.name, held, reason, folded, parking)
             continue
-        before = folded.rows[key] if key in folded.rows else rows.get(key)
+        before = folded.rows.get(key, _UNSEEN)
+        if before is _UNSEEN:
+            before = rows.get(key)
         try:
             after = projection.apply(key, before, fact)
         except Exception as bug:  # noqa: BLE001  # the same

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,13 +13,16 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from dispatch import process
 from dispatch.bench.append import bench_append
 from dispatch.bench.peers.contest import bench_peers, missing_peers
+from dispatch.bench.rebuild import RebuildOptions, bench_rebuild, codec_figures, histories
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, bench_storm
 from dispatch.cli.options import json_option
 from dispatch.cli.output import note, print_json, progress
 from dispatch.embedded.postgres import EmbeddedPostgres
+from dispatch.ports import RecordedEvent
 from dispatch.telemetry import configure_logging
 
 Figures = Mapping[str, float | int]
@@ -89,6 +92,34 @@ def storm(rate: float, duration_s: float, duplicates: float, same_spot: float, s
     show(figures, as_json=as_json)
     if figures["lost"] or figures["duplicated"]:
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.option("--events", default=1_000_000, show_default=True, help="Length of the history.")
+@click.option("--live", "live_s", default=20.0, show_default=True, help="Each look at the live side. [seconds]")
+@json_option
+def rebuild(events: int, live_s: float, as_json: bool) -> None:
+    """Rebuilding from a long history, idle and beside live traffic, next to a plain scan of the same events.
+
+    The history is that of simulated towns (people, machines, agencies, the real decisions), repeated with fresh ids.
+    """
+    note("towns are simulated")
+    history = histories()
+    show(asyncio.run(_rebuild(RebuildOptions(events, live_s), history)), as_json=as_json)
+
+
+async def _rebuild(options: RebuildOptions, history: Sequence[RecordedEvent]) -> Figures:
+    async with a_server() as dsn:
+        return await bench_rebuild(dsn, options, history)
+
+
+@command.command()
+@json_option
+def codec(as_json: bool) -> None:
+    """Decoding the events of simulated towns, on one core."""
+    history = histories()
+    process.settle()
+    show(codec_figures(history), as_json=as_json)
 
 
 def show(figures: Figures, *, as_json: bool) -> None:

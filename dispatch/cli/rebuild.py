@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, print_json, progress
 from dispatch.config import Settings
-from dispatch.workers.rebuild import Advanced, Comparison, Rebuild, Switched
+from dispatch.workers.rebuild import Advanced, Rebuild, Switched
+from dispatch.workers.shadow import Comparison
 from domain.refusals import Refused
 from projections.registry import PROJECTIONS
 
 EXIT_DIFFERENT = 1
+NICE = 10
+"""A rebuild leaves the processor to the processes that people wait for."""
 
 
 @click.command()
@@ -35,6 +39,7 @@ def command(settings: Settings, names: tuple[str, ...], *, everything: bool, ver
     chosen = tuple(PROJECTIONS) if everything or (verify and not names) else names
     _check(chosen)
     dsn = database_of(settings)
+    os.nice(NICE)
     results = asyncio.run(_work(dsn, settings.archive_path, chosen, verify=verify))
     if as_json:
         print_json([_as_json(result) for result in results])
@@ -55,13 +60,12 @@ def _check(chosen: tuple[str, ...]) -> None:
 
 
 async def _work(dsn: str, archive: Path, chosen: tuple[str, ...], *, verify: bool) -> list[Comparison | Switched]:
-    results: list[Comparison | Switched] = []
+    named = chosen[0] if len(chosen) == 1 else f"{len(chosen)} projections"
     async with bootstrap.reading_log(dsn, archive) as log:
-        for name in chosen:
-            with progress(f"{'verify' if verify else 'rebuild'} {name}") as bar:
-                rebuild = Rebuild(log, dsn, PROJECTIONS[name], advanced=_advancing(bar))
-                results.append(await rebuild.verify() if verify else await rebuild.run())
-    return results
+        with progress(f"{'verify' if verify else 'rebuild'} {named}") as bar:
+            projections = [PROJECTIONS[name] for name in chosen]
+            rebuild = Rebuild(log, dsn, *projections, advanced=_advancing(bar))
+            return list(await rebuild.verify() if verify else await rebuild.run())
 
 
 def _advancing(bar: Advance) -> Advanced:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from dispatch.ports import RecordedEvent
 from dispatch.simulation.agencies import Agency
 from dispatch.simulation.city import FEEDS, rules
 from dispatch.simulation.copies import wrong_copies
@@ -108,6 +109,12 @@ class _Run:
             steps=world.trace.count,
         )
 
+    async def history(self) -> list[RecordedEvent]:
+        """Live, and give what was recorded."""
+        await self.live()
+        await self._world.end()
+        return list(self._world.log.all())
+
     async def live(self) -> None:
         """Live, break, mend, come to rest."""
         world = self._world
@@ -193,3 +200,11 @@ async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def recorded(seed: int) -> list[RecordedEvent]:
+    """Everything a town of this seed recorded, its foundation included: for measurements that need a real history."""
+    loop = VirtualLoop()
+    with _quiet(), asyncio.Runner(loop_factory=lambda: loop) as runner:
+        run = _Run(seed, loop, None)
+        return runner.run(run.history())

@@ -115,7 +115,8 @@ async def test_verify_ends_with_one_if_rows_differ_and_rebuild_mends_them(
     code, out = await run("rebuild", "board", "--json")
     assert (code, json.loads(out)[0]["rows_written"]) == (0, 1)
     await city.projector.close()
-    assert (await Rebuild(city.log, city.dsn, PROJECTIONS["board"]).verify()).is_equal
+    (comparison,) = await Rebuild(city.log, city.dsn, PROJECTIONS["board"]).verify()
+    assert comparison.is_equal
 
 
 async def test_rebuild_names_what_there_is(run: Run) -> None:

@@ -86,7 +86,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice_whatever_i
         found = await wholeness(base.log)
         assert found.is_whole, found.findings
         for projection in PROJECTIONS.values():
-            compared = await Rebuild(base.log, bootstrap.database_url(base.settings), projection).verify()
+            (compared,) = await Rebuild(base.log, bootstrap.database_url(base.settings), projection).verify()
             assert compared.is_equal, compared
         await every_partner_has_its_feed(base)
 

@@ -65,7 +65,7 @@ class City:
             rows = await self.rows(projection)
             assert rows == (await self.folded(projection)).rows, projection.name
             if rows:
-                comparison = await Rebuild(self.log, self.dsn, projection).verify()
+                (comparison,) = await Rebuild(self.log, self.dsn, projection).verify()
                 assert comparison.is_equal, comparison
 
 

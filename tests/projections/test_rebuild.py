@@ -30,11 +30,11 @@ async def test_verify_names_the_rows_that_differ(city: City, hand: asyncpg.Conne
     await city.tell([happening(ONE, OPENED), happening(TWO, OPENED)])
     await hand.execute("UPDATE read.board SET priority = 9 WHERE incident_id = $1", ONE)
     await hand.execute("DELETE FROM read.board WHERE incident_id = $1", TWO)
-    comparison = await Rebuild(city.log, city.dsn, PROJECTIONS["board"]).verify()
+    (comparison,) = await Rebuild(city.log, city.dsn, PROJECTIONS["board"]).verify()
     assert not comparison.is_equal
     assert (comparison.live_rows, comparison.rebuilt_rows) == (1, 2)
     assert sorted(comparison.differences) == [f"missing: {TWO}", f"other: {ONE}"]
-    switched = await Rebuild(city.log, city.dsn, PROJECTIONS["board"]).run()
+    (switched,) = await Rebuild(city.log, city.dsn, PROJECTIONS["board"]).run()
     assert (switched.rows_written, switched.rows_removed) == (2, 0)
     await city.projector.close()
 
@@ -42,7 +42,7 @@ async def test_verify_names_the_rows_that_differ(city: City, hand: asyncpg.Conne
 async def test_a_rebuild_of_right_rows_writes_nothing(city: City) -> None:
     await city.tell(collected(2)[-1])
     for projection in PROJECTIONS.values():
-        switched = await Rebuild(city.log, city.dsn, projection).run()
+        (switched,) = await Rebuild(city.log, city.dsn, projection).run()
         assert (switched.rows_written, switched.rows_removed) == (0, 0)
     await city.projector.close()
 
@@ -50,7 +50,7 @@ async def test_a_rebuild_of_right_rows_writes_nothing(city: City) -> None:
 async def test_a_rebuild_removes_rows_that_nothing_explains(city: City, hand: asyncpg.Connection) -> None:
     await city.tell([happening(ONE, OPENED)])
     await hand.execute("INSERT INTO read.incident_cards VALUES ($1, $2, 1)", THREE, {})
-    switched = await Rebuild(city.log, city.dsn, PROJECTIONS["incident_cards"]).run()
+    (switched,) = await Rebuild(city.log, city.dsn, PROJECTIONS["incident_cards"]).run()
     assert (switched.rows_written, switched.rows_removed) == (0, 1)
     await city.projector.close()
 

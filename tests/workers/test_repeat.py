@@ -13,7 +13,7 @@ from dispatch.handling.scribe import as_fact
 from dispatch.ports import UnitPosition
 from dispatch.workers.repeat import Repeater
 from domain.center.events import CenterClosed
-from domain.event import Place
+from domain.event import Fact, Place
 from domain.identifiers import center_id
 from domain.incident.commands import DismissIncident, RelocateIncident
 from domain.incident.events import IncidentOpened
@@ -119,8 +119,7 @@ async def test_a_forged_decision_does_not_come_out_the_same():
     assert fact.event.owner.center_id != center_id(CITY, "city")
     assert await repeater.repeats(fact) is True
     assert (
-        await repeater.repeats(type(fact)(*(forged if name == "event" else getattr(fact, name) for name in FIELDS)))
-        is False
+        await repeater.repeats(Fact(*(forged if name == "event" else getattr(fact, name) for name in FIELDS))) is False
     )
 
 

@@ -1,0 +1,202 @@
+"""How fast rows are built again from the log: on an idle machine, and beside a working city.
+
+Figures are events of the log passed a second, whatever share of them a projection reads: a million events rebuilt in
+ten seconds are 100,000 a second. Beside them stands what reading and validating the same events costs without folding
+or writing anything. The live figure is the time from an append to the page that has it on the board.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from typing import TypeAlias
+
+from dispatch import process
+from dispatch.bench.append import fresh_database
+from dispatch.bench.history import fill, repeated
+from dispatch.ports import AppendCommand, Appended, EventLog, RecordedEvent
+from dispatch.simulation.run import recorded
+from dispatch.store.postgres import PostgresLog
+from dispatch.workers.projector import Projector
+from dispatch.workers.rebuild import Rebuild
+from domain.codec import decode, open_fact
+from projections.board import Board
+from projections.registry import PROJECTIONS
+
+SEEDS = range(1, 9)
+"""Towns whose history is repeated: some 2,500 events of 40 kinds."""
+SCAN_EVENTS = 5_000
+"""Events of one read of the plain scan."""
+CODEC_ROUNDS = 5
+LIVE_PER_S = 40.0
+"""Single appends a second of the live part: a busy hour of a city of 20 million."""
+WAIT_S_MAX = 30.0
+WARM_UP_S = 2.0
+
+Figures: TypeAlias = dict[str, float | int]
+
+
+@dataclass(frozen=True, slots=True)
+class RebuildOptions:
+    """How much history, and how long to look at the live side."""
+
+    events: int = 1_000_000
+    live_s: float = 20.0
+
+
+async def bench_rebuild(dsn: str, options: RebuildOptions, history: Sequence[RecordedEvent]) -> Figures:
+    """Measure on a database of its own, made on the server of `dsn` and dropped again."""
+    async with fresh_database(dsn) as fresh:
+        log = await PostgresLog.open(fresh)
+        try:
+            commands = repeated(history)
+            began = time.perf_counter()
+            await fill(log, commands, options.events)
+            filled_s = time.perf_counter() - began
+            process.settle()
+            figures: Figures = {"events": options.events, "fill_per_s": round(options.events / filled_s)}
+            figures |= codec_figures(history)
+            figures |= await _idle(log, fresh, options.events)
+            figures |= await _live(log, fresh, commands, options)
+        finally:
+            await log.close()
+    return figures
+
+
+def histories(seeds: Sequence[int] = SEEDS) -> list[RecordedEvent]:
+    """What the simulated towns recorded, one after the other. Runs loops of its own: not from within one."""
+    return [row for seed in seeds for row in recorded(seed)]
+
+
+def codec_figures(history: Sequence[RecordedEvent]) -> Figures:
+    """Decoding on one core: envelope checked and body ready for whoever asks; and everything validated at once."""
+    rates = {}
+    for name, read in (("decode_per_s", open_fact), ("decode_whole_per_s", decode)):
+        fastest_s = float("inf")
+        for _ in range(CODEC_ROUNDS):
+            began = time.perf_counter()
+            for row in history:
+                read(
+                    topic=row.topic,
+                    state=row.state,
+                    position=row.position,
+                    stream_id=row.stream_id,
+                    version=row.version,
+                    recorded_at=row.recorded_at,
+                )
+            fastest_s = min(fastest_s, time.perf_counter() - began)
+        rates[name] = round(len(history) / fastest_s)
+    return {"event_bytes": round(sum(len(row.state) for row in history) / len(history)), **rates}
+
+
+async def _idle(log: EventLog, dsn: str, events: int) -> Figures:
+    """All projections from nothing, then the board beside its live rows, then the plain scan."""
+    gc.collect()
+    all_s = await _timed(Rebuild(log, dsn, *PROJECTIONS.values()))
+    board_s = await _timed(Rebuild(log, dsn, Board()))
+    began = time.perf_counter()
+    await _scan(log)
+    scan_s = time.perf_counter() - began
+    return {
+        "board_events_per_s": round(events / board_s),
+        "all_events_per_s": round(events / all_s),
+        "scan_decode_per_s": round(events / scan_s),
+        "ratio_scan_decode": round(scan_s / board_s, 3),
+        "ratio_scan_decode_all": round(scan_s / all_s, 3),
+    }
+
+
+async def _timed(rebuild: Rebuild) -> float:
+    began = time.perf_counter()
+    await rebuild.run()
+    return time.perf_counter() - began
+
+
+async def _scan(log: EventLog) -> None:
+    """Read and validate everything, and do nothing with it."""
+    position = 0
+    while page := await log.read_after(position, limit=SCAN_EVENTS):
+        for row in page:
+            decode(
+                topic=row.topic,
+                state=row.state,
+                position=row.position,
+                stream_id=row.stream_id,
+                version=row.version,
+                recorded_at=row.recorded_at,
+            )
+        position = page[-1].position
+
+
+async def _live(log: EventLog, dsn: str, commands: Iterator[AppendCommand], options: RebuildOptions) -> Figures:
+    """The same load twice: alone, and while a process of its own rebuilds the board from position 0."""
+    stop = asyncio.Event()
+    projector = Projector(log, dsn)
+    folding = asyncio.create_task(projector.run(stop))
+    try:
+        await _latencies(log, projector, commands, WARM_UP_S)
+        alone = await _latencies(log, projector, commands, options.live_s)
+        async with _rebuilding(dsn) as rebuilding:
+            await _latencies(log, projector, commands, WARM_UP_S)
+            beside = await _latencies(log, projector, commands, options.live_s)
+            is_over = rebuilding.returncode is not None
+    finally:
+        stop.set()
+        await folding
+    return {
+        "live_ms_p99": _p99(alone),
+        "live_ms_p99_rebuilding": _p99(beside),
+        "live_ms_p99_ratio": round(_p99(beside) / _p99(alone), 2),
+        "rebuild_ended_early": int(is_over),
+    }
+
+
+@contextlib.asynccontextmanager
+async def _rebuilding(dsn: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "dispatch.cli.main", "rebuild", "board", "--json"),
+        env=os.environ | {"DATABASE_URL": dsn},
+        stdout=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        yield child
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+async def _latencies(
+    log: EventLog, projector: Projector, commands: Iterator[AppendCommand], seconds: float
+) -> list[float]:
+    """Milliseconds from before each append to the page that has it, appends evenly in time."""
+    found: list[float] = []
+    waiting: set[asyncio.Task[None]] = set()
+
+    async def one() -> None:
+        began = time.perf_counter()
+        verdict = await log.append(next(commands))
+        assert isinstance(verdict, Appended), verdict
+        assert await projector.wait_for(verdict.last_position, timeout_s=WAIT_S_MAX), "the board stands still"
+        found.append((time.perf_counter() - began) * 1_000)
+
+    began = time.perf_counter()
+    for number in range(round(seconds * LIVE_PER_S)):
+        await asyncio.sleep(began + number / LIVE_PER_S - time.perf_counter())
+        task = asyncio.create_task(one())
+        waiting.add(task)
+        task.add_done_callback(waiting.discard)
+    await asyncio.gather(*waiting)
+    return found
+
+
+def _p99(latencies: Sequence[float]) -> float:
+    return round(quantiles(latencies, n=100, method="inclusive")[98], 2)
