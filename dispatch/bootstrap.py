@@ -46,15 +46,18 @@ from dispatch.partners.commands import PartnerDesk
 from dispatch.partners.connection import join, seed_from
 from dispatch.partners.credentials import Credentials
 from dispatch.partners.worker import NatsAddress, run_partners
-from dispatch.ports import AppendCommand, Mark
+from dispatch.ports import AppendCommand, BoardBaselines, Mark
 from dispatch.readiness import GATEWAYS, gateways_check, relay_check
+from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.edge import EdgeStatements, ListenerReports
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
 from dispatch.store.roster import PostgresRoster
+from dispatch.store.snapshots import PostgresSnapshots
 from dispatch.store.tail import TailedLog
 from dispatch.store.upkeep import forget_answers, make_partitions
 from dispatch.store.vault import PostgresSealer
+from dispatch.workers.board_keeper import keep_boards
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
 from dispatch.workers.projector import Projector
@@ -101,7 +104,7 @@ class Foundation:
 
     def commitments(self) -> Commitments:
         """Which units are on an incident."""
-        return Commitments(self.log, PostgresRoster(self.pool))
+        return Commitments(self.log, PostgresRoster(self.pool), PostgresSnapshots(self.pool))
 
     def assignments(self) -> AssignmentDesk:
         """Units on incidents."""
@@ -144,7 +147,7 @@ async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLo
             settings=settings,
             log=log,
             pool=pool,
-            scribe=Scribe(log, sealer, clock),
+            scribe=Scribe(log, sealer, clock, PostgresSnapshots(pool)),
             directory=directory,
             positions=PostgresUnitPositions(pool),
             clock=clock,
@@ -160,6 +163,11 @@ async def reading_log(dsn: str, archive: Path | None = None) -> AsyncIterator[Po
         yield log
     finally:
         await log.close()
+
+
+def board_baselines(log: PostgresLog) -> BoardBaselines:
+    """Where replays may start."""
+    return PostgresBoardBaselines(log.pool)
 
 
 async def tail_directory(log: PostgresLog, directory: Directory) -> None:
@@ -243,6 +251,7 @@ async def services(base: Foundation) -> AsyncIterator[Services]:
                 assignments=base.assignments(),
                 positions=base.positions,
                 alerts=base.intake(),
+                board_baselines=PostgresBoardBaselines(base.pool),
                 checks=_checks(base),
             )
         finally:
@@ -317,6 +326,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         "recommender": react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions)),
         "releaser": react(Releaser(log=log, scribe=base.scribe, clock=clock, commitments=base.commitments())),
         "timers": timers.run(stop),
+        "boards": keep_boards(log, PostgresBoardBaselines(base.pool), own("boards"), stop),
         "partners": run_partners(
             log=base.log,
             pool=base.pool,

@@ -203,6 +203,72 @@ class EventLog(Protocol):
         """A reactor's position; 0 if it never ran."""
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A stored state of a long stream: a place to start folding from, never the truth.
+
+    `kind` names the fold, `rules` the code that made it; `position` is that of the fact at `version`, the last in it.
+    """
+
+    stream_id: UUID
+    kind: str
+    rules: str
+    version: int
+    position: int
+    state: bytes
+
+
+class Snapshots(Protocol):
+    """Where snapshots are kept."""
+
+    async def find(self, stream_id: UUID, *, kind: str, rules: str) -> Snapshot | None:
+        """The snapshot made by these rules, if there is one. Raises `Unavailable`."""
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Store it unless a later one by the same rules is there. Raises `Unavailable`."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoardBaseline:
+    """The rows on the board at a position, packed; `sha256` is of `document`, `rules` names the code that made it.
+
+    `latest_occurred_at` is the latest instant at which any fact up to there happened in the world.
+    """
+
+    position: int
+    rules: str
+    latest_occurred_at: datetime
+    rows_on_board: int
+    document: bytes
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndedRow:
+    """The board's row of an incident that had left it, packed."""
+
+    incident_id: UUID
+    updated_position: int
+    document: bytes
+    sha256: bytes
+
+
+class BoardBaselines(Protocol):
+    """Where replays of boards may start. All may raise `Unavailable`."""
+
+    async def latest(self, *, rules: str, up_to_position: int, true_at: datetime | None) -> BoardBaseline | None:
+        """The last one at or before a position; with `true_at`, of those whose facts had all happened by then."""
+
+    async def ended(self, incident_ids: Sequence[UUID], *, rules: str, up_to_position: int) -> list[EndedRow]:
+        """The last kept row of each incident that had ended by a baseline at or before that position."""
+
+    async def keep(self, baseline: BoardBaseline, ended: Sequence[EndedRow]) -> None:
+        """Store a baseline with the rows that left the board since the one before; both or neither."""
+
+    async def prune(self, *, rules: str) -> None:
+        """Throw away what other rules made."""
+
+
 class Clock(Protocol):
     """Wall-clock time, always aware and in UTC."""
 

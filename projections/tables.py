@@ -25,8 +25,18 @@ metadata = sa.MetaData(
     },
 )
 
-HOT = {"fillfactor": "70"}
+HOT = {"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.05"}
 """Room in each page for rows that change often."""
+FEW = {"fillfactor": "50", "autovacuum_vacuum_threshold": "500", "autovacuum_vacuum_scale_factor": "0"}
+"""A handful of rows that change with every page."""
+ADDED = {
+    "autovacuum_vacuum_insert_scale_factor": "0.05",
+    "autovacuum_analyze_scale_factor": "0.05",
+    "autovacuum_freeze_min_age": "0",
+}
+"""Rows that never change are frozen the first time a vacuum sees them."""
+PASSING = {"autovacuum_vacuum_scale_factor": "0.02", "autovacuum_vacuum_insert_scale_factor": "0.1"}
+"""Rows that are written once and gone a quarter of an hour later."""
 
 
 def _needed(name: str, kind: Any, **options: Any) -> sa.Column[Any]:
@@ -58,6 +68,7 @@ checkpoints = sa.Table(
         comment="a client that saw less than this must be told to reset: older changes are gone, or rows were switched",
     ),
     _needed("updated_at", Instant, server_default=sa.func.now()),
+    postgresql_with=FEW,
 )
 
 parked = sa.Table(
@@ -148,6 +159,7 @@ board_changes = sa.Table(
     _needed("agencies_after", Codes),
     _needed("categories", Codes, comment="category before and after, for filters"),
     _needed("written_at", Instant, server_default=sa.func.now()),
+    postgresql_with=PASSING,
 )
 
 incident_cards = sa.Table(
@@ -169,6 +181,7 @@ incident_alerts = sa.Table(
     _needed("reason", sa.Text, comment="reason code of the fold; `opened` for the cause"),
     _needed("linked_position", sa.BigInteger, comment="the fact that linked it"),
     sa.Index("incident_alerts_alert_id", "alert_id"),
+    postgresql_with=ADDED,
 )
 
 timeline = sa.Table(
@@ -186,6 +199,7 @@ timeline = sa.Table(
     _maybe("rule_version", sa.Integer),
     _needed("is_narrative", sa.Boolean, comment="false: shown in the full log only"),
     _needed("values", JSONB, comment="the event's body; sentences are made from it at read time"),
+    postgresql_with=ADDED,
 )
 
 reports = sa.Table(
@@ -240,6 +254,7 @@ response_times = sa.Table(
     _maybe("dismissed_at", Instant),
     sa.Index("response_times_opened_at", "opened_at"),
     sa.Index("response_times_owner_path", "owner_path", postgresql_using="gin"),
+    postgresql_with=HOT,
 )
 
 search = sa.Table(

@@ -68,7 +68,9 @@ async def get_board(
         if found is None:
             raise not_found("This center")
         center_id = found.id
-    replayed = await board_as_of(services.log, moment, center_id=center_id, agency=agency)
+    replayed = await board_as_of(
+        services.log, moment, center_id=center_id, agency=agency, baselines=services.board_baselines
+    )
     return {"as_of": _told(moment), "items": replayed.items}
 
 

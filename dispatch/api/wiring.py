@@ -22,7 +22,7 @@ from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
-from dispatch.ports import Clock, EventLog, Ids, UnitPosition, UnitPositions
+from dispatch.ports import BoardBaselines, Clock, EventLog, Ids, UnitPosition, UnitPositions
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,7 @@ class Services:
     assignments: AssignmentDesk
     positions: Positions
     alerts: Any = None
+    board_baselines: BoardBaselines | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
     cursors: Cursors = field(init=False)
     freshness: Freshness = field(init=False)

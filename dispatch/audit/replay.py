@@ -17,7 +17,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from dispatch.ports import EventLog, RecordedEvent
+from dispatch.audit import board_history
+from dispatch.audit.board_history import Board
+from dispatch.ports import BoardBaselines, EventLog, RecordedEvent
 from domain.event import Event, Explanation, Fact
 from domain.identifiers import companion_of
 from domain.incident.events import NumberAllocated, UnitsRecommended
@@ -50,7 +52,7 @@ class AsOf:
 
 @dataclass(frozen=True, slots=True)
 class BoardAsOf:
-    """A board as it was. `items` have the live shape, in the live order; `rows` are all rows of the board."""
+    """A board as it was. `items` have the live shape, in the live order; `rows` are what they were made of."""
 
     as_of: AsOf
     items: list[dict[str, Any]]
@@ -87,23 +89,35 @@ async def board_as_of(
     *,
     center_id: UUID | None = None,
     agency: str | None = None,
+    baselines: BoardBaselines | None = None,
     advanced: Advanced = lambda _position, _goal: None,
 ) -> BoardAsOf:
-    """The board of a center, the queue of an agency, or the whole city's board, as it was."""
-    board = MemoryRows(PROJECTIONS["board"])
-    async for page in _pages(log, sorted(board.projection.topics), moment):
-        board.take(page)
-        advanced(page.position, moment.position)
-        await asyncio.sleep(0)  # a replay must not hold up the requests of its process
+    """The board of a center, the queue of an agency, or the whole city's board, as it was.
+
+    With `baselines` it is folded from the last one before the moment, without from the first fact on: the same board.
+    """
+    try:
+        board = await _board(
+            log, await board_history.start(baselines, moment.position, moment.true_at), moment, advanced
+        )
+    except board_history.Damaged:
+        board = await _board(log, board_history.empty(), moment, advanced)
     rows = [
         row
-        for row in board.rows.values()
-        if row["is_on_board"]
-        and (center_id is None or center_id in row["visible_center_ids"])
+        for row in board_history.on_board(board)
+        if (center_id is None or center_id in row["visible_center_ids"])
         and (agency is None or agency in row["agencies"])
     ]
     rows.sort(key=lambda row: (row["priority"], row["opened_position"]))
-    return BoardAsOf(moment, [item(row) for row in rows], list(board.rows.values()))
+    return BoardAsOf(moment, [item(row) for row in rows], rows)
+
+
+async def _board(log: EventLog, board: Board, moment: AsOf, advanced: Advanced) -> Board:
+    async for page in _pages(log, sorted(board.rows.projection.topics), moment, after=board.position):
+        await board.take(page)
+        advanced(page.position, moment.position)
+        await asyncio.sleep(0)  # a replay must not hold up the requests of its process
+    return board
 
 
 async def incident_as_of(
@@ -198,8 +212,8 @@ def _said(code: str, values: dict[str, str], language: str) -> dict[str, Any]:
     return {"code": code, "values": values, "text": reason(code, values, language)}
 
 
-async def _pages(log: EventLog, topics: Sequence[str], moment: AsOf) -> AsyncIterator[fold.Page]:
-    position = 0
+async def _pages(log: EventLog, topics: Sequence[str], moment: AsOf, *, after: int) -> AsyncIterator[fold.Page]:
+    position = after
     while position < moment.position:
         recorded = await log.read_after(position, limit=PAGE_EVENTS, up_to_position=moment.position, topics=topics)
         is_full = len(recorded) >= PAGE_EVENTS

@@ -10,14 +10,14 @@ import click
 
 from dispatch import bootstrap
 from dispatch.api.names import DirectoryNames
-from dispatch.audit import replay
+from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
-from dispatch.cli.output import print_json, progress
+from dispatch.cli.output import advance_to, print_json, progress
 from dispatch.config import Settings
 from dispatch.directory import Directory
-from dispatch.ports import EventLog
+from dispatch.ports import BoardBaselines, EventLog
 from domain.refusals import Refused
 from projections.shown import shown
 
@@ -30,11 +30,16 @@ from projections.shown import shown
 @click.option("--at", "instant", help="As known at this instant (ISO 8601 with zone).")
 @click.option("--position", type=click.IntRange(min=0), help="As known at this position of the log.")
 @click.option("--true-at", help="As true at this instant: only what had happened by then, with all we know now.")
+@click.option("--whole", is_flag=True, help="Fold a board from the first fact on; without it, from the last baseline.")
+@click.option("--keep-baselines", is_flag=True, help="Only make the baselines that `dispatch work` has not made yet.")
 @click.option("--language", type=click.Choice(["zh", "en"]), default="zh", help="Of sentences and reasons.")
 @json_option
 @with_settings("database_url", "data_dir", "city")
 def command(settings: Settings, *, as_json: bool, **wanted: Any) -> None:
     """Show a board, a queue, an incident or a decision as it was. Without an instant or a position: now."""
+    if wanted["keep_baselines"]:
+        _show_kept(asyncio.run(_keep_baselines(settings)), as_json=as_json)
+        return
     asked = [name for name in ("center_code", "agency", "incident", "decision") if wanted[name] is not None]
     if len(asked) != 1:
         raise Refused("replay.what", "Say one of --board CENTER, --agency CODE, --incident ID, --decision POSITION.")
@@ -62,11 +67,30 @@ async def _replay(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any]:
             if found is None:
                 raise Refused("replay.no_decision", f"No automatic decision at position {wanted['decision']}.")
             return found
-        return await _board(log, directory, moment, wanted["center_code"], wanted["agency"])
+        baselines = None if wanted["whole"] else bootstrap.board_baselines(log)
+        return await _board(log, directory, moment, wanted["center_code"], wanted["agency"], baselines)
+
+
+async def _keep_baselines(settings: Settings) -> int:
+    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
+        with progress("baselines") as bar:
+            return await board_history.keep(log, bootstrap.board_baselines(log), rest=0, advanced=advance_to(bar))
+
+
+def _show_kept(made: int, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"baselines_made": made})
+    else:
+        click.echo(f"{made} baselines made")
 
 
 async def _board(
-    log: EventLog, directory: Directory, moment: AsOf, center_code: str | None, agency: str | None
+    log: EventLog,
+    directory: Directory,
+    moment: AsOf,
+    center_code: str | None,
+    agency: str | None,
+    baselines: BoardBaselines | None,
 ) -> dict[str, Any]:
     center_id = None
     if center_code is not None:
@@ -77,14 +101,9 @@ async def _board(
     elif directory.agency(str(agency)) is None:
         raise Refused("replay.unknown_agency", f"No agency with the code {agency}.")
     with progress("replay", total=moment.position) as bar:
-        reached = 0
-
-        def advanced(position: int, goal: int) -> None:
-            nonlocal reached
-            bar(position - reached, total=goal)
-            reached = position
-
-        found = await replay.board_as_of(log, moment, center_id=center_id, agency=agency, advanced=advanced)
+        found = await replay.board_as_of(
+            log, moment, center_id=center_id, agency=agency, baselines=baselines, advanced=advance_to(bar)
+        )
     return {**_when(moment), "center": center_code, "agency": agency, "items": found.items}
 
 

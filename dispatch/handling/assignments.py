@@ -39,7 +39,7 @@ class AssignmentDesk:
         self._scribe = scribe
         self._directory = directory
         self._positions = positions
-        self._units = UnitMemory(scribe.log)
+        self._units = UnitMemory(scribe.baselines)
 
     async def state(self, unit_id: UUID) -> Loaded[UnitState]:
         """The unit as decided so far. Refused `unit.unknown`."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+from dispatch.handling.baselines import Baselines
 from dispatch.handling.scribe import Loaded, Scribe, as_fact
 from dispatch.handling.units import UnitMemory
-from dispatch.ports import EventLog, Roster
+from dispatch.ports import EventLog, Roster, Snapshots
 from domain.assignment.events import AssignmentMade
 from domain.incident.decider import INITIAL, IncidentState, evolve
 from domain.policies.commitment import Commitment, commitments
@@ -23,10 +24,10 @@ TAIL_PAGE_EVENTS = 5_000
 class Commitments:
     """Open assignments of incidents."""
 
-    def __init__(self, log: EventLog, roster: Roster) -> None:
+    def __init__(self, log: EventLog, roster: Roster, snapshots: Snapshots | None = None) -> None:
         self._log = log
         self._roster = roster
-        self._units = UnitMemory(log)
+        self._units = UnitMemory(Baselines(log, snapshots))
 
     async def of(self, incident_ids: Collection[UUID]) -> tuple[Commitment, ...]:
         """Every open assignment to one of these incidents, in the order of unit ids. Raises `Unavailable`."""

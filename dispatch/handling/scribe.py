@@ -12,9 +12,10 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID, uuid5
 
+from dispatch.handling.baselines import Baselines, Loaded
 from dispatch.ports import (
     AppendCommand,
     Appended,
@@ -28,6 +29,7 @@ from dispatch.ports import (
     RecordedEvent,
     Repeated,
     Sealer,
+    Snapshots,
     StreamAppend,
     Verdict,
     VersionConflict,
@@ -35,6 +37,8 @@ from dispatch.ports import (
 from domain.codec import encode, fact_of, personal_fields
 from domain.event import Actor, Envelope, Event, Fact, Frozen, Personal
 from domain.refusals import Conflict, Refusal, Refused
+
+__all__ = ["Loaded"]
 
 DECIDE_ATTEMPTS = 8
 """How often a decision without a stated version is made anew after somebody else was first."""
@@ -98,15 +102,6 @@ class Outcome:
     changed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded(Generic[S]):
-    """A stream's state and the version it was folded to."""
-
-    stream_id: UUID
-    version: int
-    state: S
-
-
 def as_fact(recorded: RecordedEvent) -> Fact[Event]:
     """Decode one row of the log, once."""
     return fact_of(recorded)
@@ -115,26 +110,21 @@ def as_fact(recorded: RecordedEvent) -> Fact[Event]:
 class Scribe:
     """Loads, seals, records."""
 
-    def __init__(self, log: EventLog, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, log: EventLog, sealer: Sealer, clock: Clock, snapshots: Snapshots | None = None) -> None:
         self.log = log
+        self.baselines = Baselines(log, snapshots)
         self.sealer = sealer
         self.clock = clock
 
     async def load(self, stream_id: UUID, initial: S, evolve: Callable[[S, Event], S]) -> Loaded[S]:
         """Fold one stream. A stream that does not exist is `initial` at version 0."""
-        return (await self.load_many([stream_id], initial, evolve))[stream_id]
+        return await self.baselines.load(stream_id, initial, evolve)
 
     async def load_many(
         self, stream_ids: Sequence[UUID], initial: S, evolve: Callable[[S, Event], S]
     ) -> dict[UUID, Loaded[S]]:
-        """Fold several streams of one kind in one read."""
-        loaded = {}
-        for stream_id, recorded in (await self.log.read_streams(stream_ids)).items():
-            state = initial
-            for row in recorded:
-                state = evolve(state, as_fact(row).event)
-            loaded[stream_id] = Loaded(stream_id, recorded[-1].version if recorded else 0, state)
-        return loaded
+        """Fold several streams of one kind."""
+        return {stream_id: await self.load(stream_id, initial, evolve) for stream_id in stream_ids}
 
     async def command(
         self,

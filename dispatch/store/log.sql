@@ -153,7 +153,10 @@ BEGIN
     room_to := log.partitioned_to();
     WHILE room_to < last + ahead * partition_size LOOP
         name := 'events_' || to_char(room_to / partition_size + 1, 'FM000000');
-        EXECUTE format('CREATE TABLE log.%I (LIKE log.events INCLUDING ALL)', name);
+        EXECUTE format('CREATE TABLE log.%I (LIKE log.events INCLUDING ALL) WITH ('
+                       'autovacuum_vacuum_insert_threshold = 200000, autovacuum_vacuum_insert_scale_factor = 0, '
+                       'autovacuum_freeze_min_age = 0, '
+                       'autovacuum_analyze_threshold = 200000, autovacuum_analyze_scale_factor = 0)', name);
         EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON log.%I '
                        'FOR EACH STATEMENT EXECUTE FUNCTION log.refuse_change()', name);
         -- Positions lie in (from, to].

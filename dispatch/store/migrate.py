@@ -27,6 +27,7 @@ from dispatch.store import tables
 
 LOG_SQL = Path(__file__).with_name("log.sql")
 ARCHIVE_SQL = Path(__file__).with_name("archive.sql")
+STORAGE_SQL = Path(__file__).with_name("storage.sql")
 UPKEEP_SQL = Path(__file__).with_name("upkeep.sql")
 GRANTS_SQL = Path(__file__).with_name("grants.sql")
 PROJECTIONS = "projections.tables"
@@ -84,6 +85,15 @@ def create_schema(connection: Connection, metadata: MetaData) -> None:
     for schema in OUR_SCHEMAS:
         connection.execute(CreateSchema(schema, if_not_exists=True))
     metadata.create_all(connection, checkfirst=False)
+
+
+def apply_storage(connection: Connection, metadata: MetaData) -> None:
+    """Give tables that are there the storage settings they are declared with; new ones are made with them."""
+    for table in metadata.sorted_tables:
+        wanted: Mapping[str, str] = table.dialect_options["postgresql"]["with"] or {}
+        if wanted:
+            settings = ", ".join(f"{name} = {value}" for name, value in wanted.items())
+            connection.execute(text(f'ALTER TABLE {table.schema}."{table.name}" SET ({settings})'))
 
 
 def run_script(connection: Connection, script: Path) -> None:

@@ -105,6 +105,11 @@ class Reader:
         self._pool = pool
         self._archive = archive or Archive(None)
 
+    @property
+    def pool(self) -> asyncpg.Pool:
+        """The connections it reads through, for stores that lie beside the log."""
+        return self._pool
+
     async def read_stream(
         self, stream_id: UUID, *, after_version: int = 0, up_to_position: int | None = None, limit: int = 10_000
     ) -> list[RecordedEvent]:

@@ -24,6 +24,17 @@ metadata = sa.MetaData(
 
 SCHEMAS = ("edge", "vault", "feed")
 
+HOT = {"fillfactor": "70", "autovacuum_vacuum_scale_factor": "0.05"}
+"""Room in each page for rows that change often."""
+FEW = {"fillfactor": "50", "autovacuum_vacuum_threshold": "500", "autovacuum_vacuum_scale_factor": "0"}
+"""A handful of rows that change all the time."""
+ADDED = {
+    "autovacuum_vacuum_insert_scale_factor": "0.05",
+    "autovacuum_analyze_scale_factor": "0.05",
+    "autovacuum_freeze_min_age": "0",
+}
+"""Rows that never change are frozen the first time a vacuum sees them."""
+
 FAMILIES: tuple[str, ...] = ()
 """Modules that add tables to `metadata` when imported; migrations import them all."""
 
@@ -61,6 +72,46 @@ quarantine = sa.Table(
     schema="edge",
 )
 
+stream_snapshots = sa.Table(
+    "stream_snapshots",
+    metadata,
+    sa.Column("stream_id", sa.Uuid, primary_key=True),
+    sa.Column("kind", sa.Text, primary_key=True, comment="which fold"),
+    sa.Column("rules", sa.Text, nullable=False, comment="digest of the code that made it: others do not look at it"),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="of the fact at that version, which is checked"),
+    sa.Column("state", sa.LargeBinary, nullable=False, comment="JSON"),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    schema="edge",
+)
+
+board_baselines = sa.Table(
+    "board_baselines",
+    metadata,
+    sa.Column("rules", sa.Text, primary_key=True, comment="digest of the code that made it"),
+    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("latest_occurred_at", sa.DateTime(timezone=True), nullable=False, comment="of all facts up to there"),
+    sa.Column("rows_on_board", sa.Integer, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False, comment="the rows on the board, JSON under zlib"),
+    sa.Column("sha256", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    schema="edge",
+)
+
+board_ended = sa.Table(
+    "board_ended",
+    metadata,
+    sa.Column("rules", sa.Text, primary_key=True),
+    sa.Column("incident_id", sa.Uuid, primary_key=True),
+    sa.Column(
+        "kept_at", sa.BigInteger, primary_key=True, autoincrement=False, comment="the first baseline after it ended"
+    ),
+    sa.Column("updated_position", sa.BigInteger, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False, comment="its row, JSON under zlib"),
+    sa.Column("sha256", sa.LargeBinary, nullable=False),
+    schema="edge",
+)
+
 unit_positions = sa.Table(
     "unit_positions",
     metadata,
@@ -71,6 +122,7 @@ unit_positions = sa.Table(
     sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False, comment="the device's own time"),
     sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
     schema="edge",
+    postgresql_with=HOT,
 )
 
 listeners = sa.Table(
@@ -100,6 +152,7 @@ feed_entries = sa.Table(
     sa.Column("written_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.UniqueConstraint("agency", "message_id"),
     schema="feed",
+    postgresql_with=ADDED,
 )
 
 feed_incidents = sa.Table(
@@ -108,6 +161,7 @@ feed_incidents = sa.Table(
     sa.Column("incident_id", sa.Uuid, primary_key=True),
     sa.Column("state", sa.Text, nullable=False, comment="JSON: what the next message about it is made from"),
     schema="feed",
+    postgresql_with=HOT,
 )
 
 feed_checkpoints = sa.Table(
@@ -116,6 +170,7 @@ feed_checkpoints = sa.Table(
     sa.Column("name", sa.Text, primary_key=True),
     sa.Column("position", sa.BigInteger, nullable=False),
     schema="feed",
+    postgresql_with=FEW,
 )
 
 feed_parked = sa.Table(
@@ -135,4 +190,5 @@ feed_relays = sa.Table(
     sa.Column("trouble", sa.Text, nullable=True, comment="why it does not go on; NULL when it does"),
     sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
     schema="feed",
+    postgresql_with=FEW,
 )

@@ -234,4 +234,4 @@ async def test_a_unit_of_many_shifts_is_folded_once_and_then_only_what_is_new(wo
     world.log.read_stream = counted  # type: ignore[method-assign]
     await world.assignments.state(UNIT)
     await world.assignments.state(UNIT)
-    assert reads == [2, 0], "the last clearing, with the acknowledgement it implied, then nothing"
+    assert reads == [3, 1], "the last clearing, with the acknowledgement it implied, and what was known last, again"

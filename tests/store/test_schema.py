@@ -45,6 +45,33 @@ async def test_migrations_equal_the_declared_tables(dsn: str) -> None:
     await database.dispose()
 
 
+async def test_tables_are_stored_as_they_are_declared(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    for metadata in migrate.every_metadata():
+        for table in metadata.sorted_tables:
+            wanted = table.dialect_options["postgresql"]["with"] or {}
+            assert await options_of(connection, f'{table.schema}."{table.name}"') == wanted, table.name
+    await connection.close()
+
+
+async def options_of(connection: asyncpg.Connection, table: str) -> dict[str, str]:
+    found = await connection.fetchval("SELECT reloptions FROM pg_class WHERE oid = $1::regclass", table)
+    return dict(option.split("=") for option in found or ())
+
+
+async def test_old_and_new_partitions_are_frozen_early_and_hot_rows_have_room(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("ALTER TABLE log.events_000001 RESET (autovacuum_freeze_min_age)")
+    await connection.execute("SELECT log.ensure_partitions(3)")
+    await connection.execute(migrate.STORAGE_SQL.read_text())
+    stored = [await options_of(connection, f"log.events_00000{number}") for number in (1, 2, 3)]
+    assert stored[0] == stored[1] == stored[2]
+    assert stored[0]["autovacuum_freeze_min_age"] == "0"
+    rooms = [(await options_of(connection, f"log.{table}"))["fillfactor"] for table in ("tip", "marks", "heads")]
+    assert rooms == ["10", "50", "80"]
+    await connection.close()
+
+
 async def test_the_log_has_its_tables_and_functions(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     tables = await connection.fetch("SELECT relname FROM pg_class WHERE relnamespace = 'log'::regnamespace")
@@ -89,7 +116,7 @@ async def test_migrating_again_changes_nothing(dsn: str) -> None:
 
 
 async def test_an_empty_database_is_migrated_once_by_several_at_once(empty_dsn: str) -> None:
-    assert await pending(empty_dsn) == ["0001", "0002", "0003"]
+    assert await pending(empty_dsn) == ["0001", "0002", "0003", "0004"]
     await asyncio.gather(*(migrate.migrate(empty_dsn) for _ in range(3)))
     assert await pending(empty_dsn) == []
 

@@ -1,0 +1,171 @@
+"""A board folded from a baseline is the board folded from the first fact on."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from dispatch.audit import board_history, replay
+from dispatch.audit.replay import AsOf
+from dispatch.ports import EventLog, RecordedEvent
+from dispatch.store.board_baselines import PostgresBoardBaselines
+from dispatch.store.postgres import PostgresLog
+from dispatch.workers.board_keeper import keep_boards
+from dispatch.workers.ownership import SoleOwnership
+from domain.incident.events import IncidentClosed, IncidentReopened
+from tests.domain.incident_story import OPENED
+from tests.projections.happenings import BEGAN_AT, INCIDENTS, SYSTEM, Happening, collected, tell
+
+EVERY = 20
+
+
+@pytest.fixture
+async def store(pg_log: PostgresLog) -> PostgresBoardBaselines:
+    return PostgresBoardBaselines(pg_log.pool)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Baselines every few positions, however many rows the board has."""
+    monkeypatch.setattr(board_history, "POSITIONS_PER_ROW", 0)
+
+
+@pytest.fixture
+async def told(pg_log: PostgresLog, store: PostgresBoardBaselines) -> int:
+    """Stories of three incidents that open, end, come back, merge and are unreadable; the log's last position."""
+    last = 0
+    for story in collected(12):
+        last = await tell(pg_log, story, began=last)
+    made = await board_history.keep(pg_log, store, rest=0, every=EVERY)
+    assert made == last // EVERY > 5
+    return last
+
+
+async def board(log: EventLog, moment: AsOf, store: PostgresBoardBaselines | None) -> list[dict[str, Any]]:
+    return (await replay.board_as_of(log, moment, baselines=store)).items
+
+
+class CountingLog:
+    """Counts the events that are read by position."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.events_read = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def read_after(self, *arguments: Any, **options: Any) -> list[RecordedEvent]:
+        rows = await self._log.read_after(*arguments, **options)
+        self.events_read += len(rows)
+        return rows
+
+
+async def test_from_a_baseline_it_is_the_same_at_every_position(
+    pg_log: PostgresLog, store: PostgresBoardBaselines, told: int
+) -> None:
+    for position in range(told + 1):
+        assert await board(pg_log, AsOf(position), store) == await board(pg_log, AsOf(position), None)
+
+
+async def test_as_true_it_is_the_same_at_every_instant(
+    pg_log: PostgresLog, store: PostgresBoardBaselines, told: int
+) -> None:
+    for second in range(-70, told, 9):
+        moment = AsOf(told, BEGAN_AT + timedelta(seconds=second))
+        assert await board(pg_log, moment, store) == await board(pg_log, moment, None)
+
+
+async def test_no_more_is_read_than_lies_behind_the_baseline(
+    pg_log: PostgresLog, store: PostgresBoardBaselines, told: int
+) -> None:
+    counting = CountingLog(pg_log)
+    for position in (EVERY, 3 * EVERY + 7, told):
+        counting.events_read = 0
+        await board(counting, AsOf(position), store)
+        assert counting.events_read <= position % EVERY
+
+
+def closing(incident_id: UUID) -> Happening:
+    return Happening(incident_id, IncidentClosed(), 0, SYSTEM)
+
+
+async def test_an_incident_that_ended_long_ago_comes_back_as_it_was(
+    pg_log: PostgresLog, store: PostgresBoardBaselines
+) -> None:
+    one, two, three = INCIDENTS
+    opened = [Happening(each, OPENED, 0, SYSTEM) for each in INCIDENTS]
+    quiet = [Happening(UUID(int=7), OPENED, 0, SYSTEM)] * EVERY
+    last = await tell(pg_log, [*opened, closing(one), *quiet, closing(two), *quiet])
+    assert await board_history.keep(pg_log, store, rest=0, every=EVERY) == 2
+    back = Happening(one, IncidentReopened(reason="again"), 0, SYSTEM)
+    position = await tell(pg_log, [back, closing(three), *quiet], began=last)
+    for moment in (AsOf(last + 1), AsOf(position)):
+        items = await board(pg_log, moment, store)
+        assert str(one) in {row["incident_id"] for row in items}
+        assert items == await board(pg_log, moment, None)
+    assert await board_history.keep(pg_log, store, rest=0, every=EVERY) == 1
+    await tell(pg_log, [closing(one), Happening(one, IncidentReopened(reason="and again"), 0, SYSTEM)], began=position)
+    assert await board(pg_log, AsOf(position + 2), store) == await board(pg_log, AsOf(position + 2), None)
+
+
+@pytest.mark.parametrize(
+    "spoiling",
+    [
+        "UPDATE edge.board_baselines SET document = document || 'x'::bytea WHERE position = 60",
+        "UPDATE edge.board_baselines SET document = document || 'x'::bytea",
+        "UPDATE edge.board_ended SET document = document || 'x'::bytea",
+        "DELETE FROM edge.board_baselines WHERE position < 100",
+        "UPDATE edge.board_baselines SET rules = 'those of another release', document = 'x'",
+    ],
+    ids=["one damaged", "all damaged", "ended rows damaged", "some gone", "other rules"],
+)
+async def test_what_is_damaged_or_foreign_is_not_believed(
+    pg_log: PostgresLog, store: PostgresBoardBaselines, told: int, dsn: str, spoiling: str
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    assert int((await connection.execute(spoiling)).split()[-1]) > 0
+    await connection.close()
+    for position in range(40, told, 11):
+        assert await board(pg_log, AsOf(position), store) == await board(pg_log, AsOf(position), None)
+
+
+async def test_keeping_goes_on_where_it_was_ended_and_prunes_what_others_made(
+    pg_log: PostgresLog, store: PostgresBoardBaselines, told: int, dsn: str
+) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "INSERT INTO edge.board_baselines SELECT 'old', position, latest_occurred_at,"
+        " rows_on_board, document, sha256, made_at FROM edge.board_baselines"
+    )
+    counting = CountingLog(pg_log)
+    assert await board_history.keep(counting, store, rest=0, every=EVERY) == 0
+    assert counting.events_read == 0
+    assert await connection.fetchval("SELECT array_agg(DISTINCT rules) FROM edge.board_baselines") == [
+        board_history.rules()
+    ]
+    await connection.close()
+
+
+async def test_the_worker_keeps_them_until_it_is_stopped(
+    pg_log: PostgresLog, store: PostgresBoardBaselines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_history, "EVERY_POSITIONS", EVERY)
+    monkeypatch.setattr(board_history.keep, "__kwdefaults__", board_history.keep.__kwdefaults__ | {"every": EVERY})
+    last = 0
+    for story in collected(5):
+        last = await tell(pg_log, story, began=last)
+    stop = asyncio.Event()
+    keeping = asyncio.create_task(keep_boards(pg_log, store, SoleOwnership(), stop, every_s=0.01))
+    async with asyncio.timeout(30):
+        while True:
+            found = await store.latest(rules=board_history.rules(), up_to_position=last, true_at=None)
+            if found is not None and found.position > last - EVERY:
+                break
+    stop.set()
+    await keeping
