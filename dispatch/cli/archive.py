@@ -9,11 +9,15 @@ from typing import Any
 
 import click
 
+from dispatch import bootstrap
+from dispatch.audit import retention
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, print_json, progress
 from dispatch.config import Settings
-from dispatch.store.archiver import Advanced, Archiver, Checked, Report, connect
+from dispatch.directory import Directory
+from dispatch.store.archiver import NOT_HELD, Advanced, Archiver, Checked, Hold, Report, connect
+from domain.refusals import Unavailable
 
 EXIT_TROUBLE = 1
 MIB = 2**20
@@ -45,9 +49,21 @@ async def _run(settings: Settings, ranges: int) -> Report:
         try:
             archiver = Archiver(connection, settings.archive_path, advanced=_advancing(bar))
             age = timedelta(days=settings.archive_after_days)
-            return await archiver.run(older_than=age, ranges_max=ranges)
+            return await archiver.run(older_than=age, hold=await _hold(settings), ranges_max=ranges)
         finally:
             await connection.close()
+
+
+async def _hold(settings: Settings) -> Hold:
+    """What the rulebook in force keeps in the table; a city without a rulebook has no such rules."""
+    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
+        directory = Directory(log, settings.city)
+        await directory.catch_up()
+        try:
+            rulebook = directory.rulebook()
+        except Unavailable:
+            return NOT_HELD
+    return Hold(retention.hold_of(rulebook), retention.longest(rulebook))
 
 
 async def _verify(settings: Settings) -> list[Checked]:

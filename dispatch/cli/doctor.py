@@ -6,9 +6,10 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import click
@@ -17,6 +18,7 @@ import nats
 from rich.console import Console
 from rich.table import Table
 
+from dispatch.cli.forecast import foreseen
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json
 from dispatch.config import RUNNING_FILE, Settings
@@ -32,23 +34,27 @@ POSTGRES_VERSION_MIN = 18
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at. `next_step` is empty when it is well."""
+    """One thing looked at. `next_step` is empty when it is well; `values` are the numbers behind what was found."""
 
     name: str
     well: bool
     found: str
     next_step: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 Check = Callable[[Settings], Awaitable[Finding]]
 
 
 @click.command()
-@with_settings("data_dir", "database_url", "nats_url")
+@with_settings("data_dir", "database_url", "nats_url", "archive_after_days")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, settings: Settings, as_json: bool) -> None:
-    """Look at python, PostgreSQL, NATS, disk, schema, lags and secret files. Exit code 1 when something is wrong."""
+    """Look at python, PostgreSQL, NATS, disk, its days ahead, schema, lags and secret files.
+
+    Exit code 1 when something is wrong.
+    """
     findings = asyncio.run(examine(settings))
     if as_json:
         print_json({"well": all(f.well for f in findings), "checks": [asdict(f) for f in findings]})
@@ -67,6 +73,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("secret files", _secret_files),
         ("postgresql", _postgres),
         ("schema", _schema),
+        ("forecast", _forecast),
         ("nats", _nats),
         ("ready", _ready),
     ]
@@ -89,6 +96,7 @@ NEXT_STEPS = {
     "secret files": "chmod 600 the files named",
     "postgresql": "start `dispatch up`, or check DATABASE_URL; its log is postgres/postgres.log in the data folder",
     "schema": "run `dispatch migrate`",
+    "forecast": "start `dispatch up`, or check DATABASE_URL",
     "nats": "start `dispatch up`, or check NATS_URL; its log is nats/nats.log in the data folder",
     "ready": "see logs/serve.log and logs/work.log in the data folder",
 }
@@ -180,6 +188,11 @@ async def _schema(settings: Settings) -> Finding:
     lacking = await pending(settings.database_url)
     found = f"lacks {', '.join(lacking)}" if lacking else "up to date"
     return Finding("schema", not lacking, found, NEXT_STEPS["schema"] if lacking else "")
+
+
+async def _forecast(settings: Settings) -> Finding:
+    well, found, next_step, values = await foreseen(settings)
+    return Finding("forecast", well, found, next_step, values)
 
 
 async def _nats(settings: Settings) -> Finding:

@@ -25,6 +25,7 @@ COMMANDS = {
     "rebuild": "Build a projection again from the log.",
     "replay": "Show a board or an incident as it was.",
     "archive": "Move old ranges of the log to compressed files, or check those files.",
+    "retention": "Show how long each class is kept within reach; forget persons whose time is up.",
     "audit": "Prove the log whole: positions, versions, owners, bookings, partner feeds.",
     "bench": "Measure: append rate, alert storm.",
     "simulate": "Run whole cities on a virtual clock from seeds, and check every promise.",

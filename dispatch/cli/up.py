@@ -121,7 +121,7 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
         settings = settings.model_copy(update={"database_url": postgres.dsn})
     await _prepare_database(settings, say)
     # After the city: who has an account is written there. What is registered from this position on is followed.
-    async with bootstrap.reading_log(bootstrap.database_url(settings)) as log:
+    async with bootstrap.reading_log(bootstrap.database_url(settings), settings.archive_path) as log:
         position = (await log.tip()).position
     nats = None
     if settings.nats_url is None:
@@ -152,7 +152,9 @@ async def follow_accounts(settings: Settings, position: int, nats: EmbeddedNats 
             await nats.reload(accounts)
             say(f"NATS has new accounts; the seed of each party is in {settings.secrets_dir / 'nats'}")
 
-    await follow_parties(lambda: bootstrap.reading_log(bootstrap.database_url(settings)), position, changed)
+    await follow_parties(
+        lambda: bootstrap.reading_log(bootstrap.database_url(settings), settings.archive_path), position, changed
+    )
 
 
 def _port_to_use(settings: Settings) -> int:

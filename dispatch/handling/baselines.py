@@ -162,7 +162,8 @@ class Baselines:
 
 def _written(state: Any) -> bytes | None:
     """The state's stored form, if the state can be had back from it. A command never fails for want of a snapshot."""
-    adapter = _adapter(type(state))
+    shape: Any = type(state)
+    adapter = _adapter(shape)
     try:
         written = adapter.dump_json(state)
         return written if adapter.validate_json(written) == state else None

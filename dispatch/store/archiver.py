@@ -54,8 +54,24 @@ Advanced = Callable[[str, int, int], None]
 """Told (what is done, events done, of all) as a range goes on."""
 Step = Callable[[str], None]
 """Told the name of each step before it is taken; a test ends the process there."""
-Hold = Callable[[RecordedEvent], timedelta | None]
-"""How long an event must stay in the table at least, if a rule says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Rules that keep events in the table: `of` says how long at least, if one does; none asks for over `longest`."""
+
+    of: Callable[[RecordedEvent], timedelta | None] = lambda _event: None
+    longest: timedelta = timedelta(0)
+
+    def keeps(self, event: RecordedEvent, now: datetime) -> timedelta | None:
+        """How long a rule keeps it, if it must stay still. An old event is not even decoded."""
+        if event.recorded_at + self.longest <= now:
+            return None
+        kept = self.of(event)
+        return kept if kept is not None and event.recorded_at + kept > now else None
+
+
+NOT_HELD = Hold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +143,7 @@ class Archiver:
         self._advanced = advanced
         self._step = step
 
-    async def run(self, *, older_than: timedelta, hold: Hold = lambda _event: None, ranges_max: int = 1_000) -> Report:
+    async def run(self, *, older_than: timedelta, hold: Hold = NOT_HELD, ranges_max: int = 1_000) -> Report:
         """Move every full range that is older than `older_than`, that no rule holds, and that every reader has behind
         it, the oldest first. Raises `Unavailable`, `Refused`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -232,8 +248,8 @@ class Archiver:
             writer = Writer(file)
             async for page in self._pages(range_, "write"):
                 for event in page:
-                    kept = hold(event)
-                    if kept is not None and event.recorded_at + kept > now:
+                    kept = hold.keeps(event, now)
+                    if kept is not None:
                         return (
                             f"{range_.name} holds {event.topic} at {event.position}, whose class stays in the table"
                             f" for {_days(kept)} days"

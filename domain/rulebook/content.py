@@ -101,6 +101,21 @@ class WarningRule(Frozen):
     category: CategoryCodeField
 
 
+class RetentionRule(Frozen):
+    """How long facts of a class stay within reach. Nothing is ever deleted from the log.
+
+    The class: alerts of these kinds, and alerts and reports of these categories. Its alerts stay in the log's table for
+    `online_days` at least, then they are in archive files only. `keys_kept_days` after the last report that names them,
+    the keys of persons are destroyed; None keeps them.
+    """
+
+    name: str = Field(max_length=100)
+    alert_kinds: tuple[AlertKind, ...] = ()
+    categories: tuple[CategoryCodeField, ...] = ()
+    online_days: int = Field(ge=0, le=36_500)
+    keys_kept_days: int | None = Field(default=None, ge=1, le=36_500)
+
+
 class Rulebook(Frozen):
     """One version of all rules of a city."""
 
@@ -123,6 +138,8 @@ class Rulebook(Frozen):
     """How far off a position is taken to be for each second beyond stale."""
     severity_priority: tuple[int, int, int, int, int] = (0, 0, 0, -1, -2)
     """Added to the category's priority by severity (unknown … extreme); the result is kept within 0–10."""
+    retention: tuple[RetentionRule, ...] = ()
+    """The first rule that names a kind or a category decides; without one, the system's own setting does."""
 
     @model_validator(mode="after")
     def _refers_to_what_exists(self) -> Rulebook:
@@ -131,6 +148,7 @@ class Rulebook(Frozen):
             msg = "category codes repeat"
             raise ValueError(msg)
         named = [rule.category for rule in self.alerts] + [rule.category for rule in self.warnings]
+        named += [code for rule in self.retention for code in rule.categories]
         for code in (self.catch_all_category, *named):
             if code is not None and code not in known:
                 msg = f"unknown category {code}"
@@ -152,6 +170,18 @@ class Rulebook(Frozen):
             if rule.kind is kind:
                 return rule
         return AlertRule(kind=kind, category=self.catch_all_category)
+
+    def retention_of(self, category: str) -> RetentionRule | None:
+        """The rule of a category's alerts and reports, if there is one."""
+        return next((rule for rule in self.retention if category in rule.categories), None)
+
+    def retention_of_alert(self, kind: AlertKind) -> RetentionRule | None:
+        """The rule of an alert kind: one that names it, else that of the category it means."""
+        for rule in self.retention:
+            if kind in rule.alert_kinds:
+                return rule
+        category = self.alert(kind).category
+        return None if category is None else self.retention_of(category)
 
     def priority_of(self, category: str, severity: Severity) -> int:
         """The category's priority moved by severity, within 0 (most urgent) and 10."""

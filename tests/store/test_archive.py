@@ -15,6 +15,7 @@ import pytest
 from dispatch.audit.wholeness import wholeness
 from dispatch.ports import EventLog, Mark
 from dispatch.store.archive_format import Opened
+from dispatch.store.archiver import Hold
 from dispatch.store.postgres import PostgresLog
 from domain.refusals import Refused, Unavailable
 from tests.store.archiving import LONG, SIZE, TOPICS, archive, archiver, fill, make_small_partitions
@@ -209,7 +210,12 @@ async def test_a_range_goes_only_when_every_reader_has_it_behind(filled: Postgre
 
 
 async def test_a_rule_may_hold_a_range(filled: PostgresLog, dsn: str, tmp_path: Path) -> None:
-    report = await archive(dsn, tmp_path, hold=lambda event: timedelta(days=7) if event.position == SIZE + 2 else None)
+    week = timedelta(days=7)
+    report = await archive(
+        dsn,
+        tmp_path,
+        hold=Hold(lambda event: week if event.position == SIZE + 2 else None, week),
+    )
     assert (len(report.moved), report.horizon) == (1, SIZE)
     assert f"{TOPICS[(SIZE + 1) % 3]} at {SIZE + 2}, whose class stays in the table for 7 days" in report.stopped_by
     assert [path.name for path in tmp_path.glob("*.partial")] == []
