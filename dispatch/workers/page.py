@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import asyncpg
 
 from dispatch.workers.rows import RowCache, RowStore, encoded
+from domain.event import Fact
 from projections import fold, tables
 from projections.board import change_of
 from projections.projection import Key, Projection, Row
@@ -31,7 +32,7 @@ _CHANGE_COLUMNS = [name for name in _CHANGES.columns if name != "written_at"]
 INSERT_CHANGES = f"""
     INSERT INTO read.board_changes ({", ".join(f'"{name}"' for name in _CHANGE_COLUMNS)})
     SELECT {", ".join(f'"{name}"' for name in _CHANGE_COLUMNS)}
-    FROM json_populate_recordset(NULL::read.board_changes, $1::text::json)
+    FROM json_populate_recordset(NULL::read.board_changes, {{}}::text::json)
 """  # noqa: S608  # our own names
 
 UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError)
@@ -101,14 +102,13 @@ class PageWriter:
             await asyncio.sleep(0)  # a full page takes a tenth of a second: the process has other work between screens
         async with self._connection.transaction():
             await self._move(page.position)
-            for target, rows, result in zip(self._targets, loaded, folded, strict=True):
-                await self._save(target, result)
-                if target.projection.name == tables.board.name:
-                    await self._tell(page.position, rows, result)
+            for target, result in zip(self._targets, folded, strict=True):
+                gone = [key for key, row in result.rows.items() if row is None]
+                await target.store.delete(self._connection, gone)
+            await self._save(page.position, loaded, folded)
             parked = [one for result in folded for one in result.parked]
             if parked:
                 await self._connection.execute(PARK, encoded([_as_row(one) for one in parked]))
-            await self._connection.execute("SELECT pg_notify($1, $2)", CHANGES_CHANNEL, str(page.position))
         for target, result in zip(self._targets, folded, strict=True):
             target.position = page.position
             if not target.projection.is_append_only:
@@ -119,7 +119,11 @@ class PageWriter:
         if target.projection.is_append_only:
             return {}
         found, missing = target.cache.find(fold.keys_of(target.projection, page))
-        return found | await target.store.load(self._connection, missing)
+        if missing:
+            # Nothing is known of a stream before its first event, so there is no row to look for.
+            new = {fact.stream_id for fact in page.facts if isinstance(fact, Fact) and fact.version == 1}
+            found |= await target.store.load(self._connection, [key for key in missing if key[0] not in new])
+        return found
 
     async def _move(self, position: int) -> None:
         """The checkpoints first: their rows' locks keep a rebuild's switch out until the page is written."""
@@ -135,23 +139,37 @@ class PageWriter:
         if done != f"UPDATE {len(targets)}":
             raise StaleCheckpoint(", ".join(target.projection.name for target in targets))
 
-    async def _save(self, target: Target, result: fold.Folded) -> None:
-        rows = [row for row in result.rows.values() if row is not None]
-        if target.projection.is_append_only:
-            await target.store.insert(self._connection, rows)
-            return
-        await target.store.upsert(self._connection, rows)
-        await target.store.delete(self._connection, [key for key, row in result.rows.items() if row is None])
+    async def _save(self, position: int, loaded: Sequence[dict[Key, Row]], folded: Sequence[fold.Folded]) -> None:
+        """All rows, what changed on boards and the hint to look, in one statement: a round trip for each table cost
+        more than a page of few events. A stream never shows what a read does not."""
+        writes: list[str] = []
+        texts: list[str] = []
 
-    async def _tell(self, position: int, before: dict[Key, Row], result: fold.Folded) -> None:
-        """Say what changed on boards, in the same transaction: a stream never shows what a read does not."""
-        changes: list[dict[str, Any]] = []
-        for key, row in result.rows.items():
-            change = change_of(before.get(key), row)
-            if change is not None:
-                changes.append({"page_position": position, "incident_id": key[0], **change})
-        if changes:
-            await self._connection.execute(INSERT_CHANGES, encoded(changes))
+        def write(statement: str, rows: Sequence[Row]) -> None:
+            if rows:
+                texts.append(encoded(rows))
+                writes.append(f"w{len(texts)} AS ({statement.format(f'${len(texts)}')})")
+
+        for target, before, result in zip(self._targets, loaded, folded, strict=True):
+            store = target.store
+            write(
+                store.inserting if target.projection.is_append_only else store.upserting,
+                [row for row in result.rows.values() if row is not None],
+            )
+            if target.projection.name == tables.board.name:
+                write(INSERT_CHANGES, _changes(position, before, result))
+        others = f"WITH {', '.join(writes)} " if writes else ""
+        notify = f"{others}SELECT pg_notify(${len(texts) + 1}, ${len(texts) + 2})"
+        await self._connection.execute(notify, *texts, CHANGES_CHANNEL, str(position))
+
+
+def _changes(position: int, before: dict[Key, Row], result: fold.Folded) -> list[dict[str, Any]]:
+    changes: list[dict[str, Any]] = []
+    for key, row in result.rows.items():
+        change = change_of(before.get(key), row)
+        if change is not None:
+            changes.append({"page_position": position, "incident_id": key[0], **change})
+    return changes
 
 
 def _as_row(parked: fold.Parked) -> dict[str, Any]:

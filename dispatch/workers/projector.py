@@ -62,6 +62,7 @@ BROKEN = (
 
 _log = logging.getLogger(__name__)
 _position = gauge("projection_position", "Last position in the rows.", ("projection",))
+_lag = gauge("projection_lag_events", "Events of the log that are not in the rows yet.", ("projection",))
 _parked = counter("projection_parked_total", "Facts set aside.", ("projection",))
 _folded = counter("projection_events_total", "Events folded into rows.")
 
@@ -104,7 +105,8 @@ class Projector:
         self._owned: dict[str, Owned] = {}
         self._moved = asyncio.Event()
         self._building: dict[str, asyncio.Task[None]] = {}
-        self._paused: set[str] = set()
+        self._paused: dict[str, int] = {}
+        """Name → the position it stands still at."""
         self._asked_at = 0.0
         self._pruned_at = time.monotonic()
 
@@ -265,6 +267,7 @@ class Projector:
             assert self._connection is not None
             parked = await PageWriter(self._connection, due).write(page)
             self._report(due, page, parked)
+        self._say_lag(tip)
         if page.newer is not None:
             await self._pause([owned for owned in due if page.newer_topic in owned.projection.topics], page.newer)
         self._tell_waiters()
@@ -281,13 +284,18 @@ class Projector:
                 extra={"projection": one.projection, "position": one.position, "entity": one.entity, "why": one.reason},
             )
 
+    def _say_lag(self, tip: int) -> None:
+        reached = {name: owned.position for name, owned in self._owned.items()} | self._paused
+        for name, position in reached.items():
+            _lag.labels(name).set(max(0, tip - position))
+
     async def _pause(self, due: Sequence[Owned], why: str) -> None:
         """An event of a newer release: stand still before it, and let an upgraded process take over."""
         assert self._connection is not None
         _log.error("paused before an event of a newer schema", extra={"reason": why})
         for owned in due:
             name = owned.projection.name
-            self._paused.add(name)
+            self._paused[name] = owned.position
             del self._owned[name]
             await self._connection.execute(
                 "UPDATE read.checkpoints SET state = 'paused', reason = $2 WHERE name = $1 AND state = 'live'",

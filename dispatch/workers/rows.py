@@ -22,6 +22,8 @@ CACHED_ROWS_MAX = 20_000
 PROJECTOR_ROLE = "dispatch_projector"
 TIMEOUTS = {"statement_timeout": "5min", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "60s"}
 CONNECT_TIMEOUT_S = 5.0
+STATEMENT_CHARACTERS_MAX = 100_000
+"""A page is written by one statement, long and always the same few: the driver must keep it prepared."""
 
 
 async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE) -> asyncpg.Connection:
@@ -29,7 +31,12 @@ async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE) -> asyncpg.Con
     settings = {"application_name": "dispatch projector", "jit": "off", **TIMEOUTS}
     if role is not None:
         settings["role"] = role
-    connection = await asyncpg.connect(dsn, server_settings=settings, timeout=CONNECT_TIMEOUT_S)
+    connection = await asyncpg.connect(
+        dsn,
+        server_settings=settings,
+        timeout=CONNECT_TIMEOUT_S,
+        max_cacheable_statement_size=STATEMENT_CHARACTERS_MAX,
+    )
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -62,10 +69,12 @@ class RowStore:
         keys = ", ".join(f'"{name}"' for name in self.key)
         rest = [name for name in self.columns if name not in self.key]
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-        source = f"SELECT {listed} FROM json_populate_recordset(NULL::{qualified(table.name)}, $1::text::json)"  # noqa: S608  # our own names
+        source = f"SELECT {listed} FROM json_populate_recordset(NULL::{qualified(table.name)}, {{}}::text::json)"  # noqa: S608  # our own names
         insert = f"INSERT INTO {self._own} ({listed}) {source} ON CONFLICT ({keys})"
-        self._upsert = f"{insert} DO UPDATE SET {changes}"
-        self._insert = f"{insert} DO NOTHING"
+        self.upserting = f"{insert} DO UPDATE SET {changes}"
+        """Writes rows over what is there; `{}` is the parameter with their JSON text."""
+        self.inserting = f"{insert} DO NOTHING"
+        """Writes rows that stay as they first were; likewise."""
         self._select = f"SELECT {listed} FROM {self._own} WHERE {keys} = ANY($1)"  # noqa: S608  # the same
         self._delete = f"DELETE FROM {self._own} WHERE {keys} = ANY($1)"  # noqa: S608  # the same
 
@@ -81,12 +90,12 @@ class RowStore:
     async def upsert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows over what is there."""
         if rows:
-            await connection.execute(self._upsert, encoded(rows))
+            await connection.execute(self.upserting.format("$1"), encoded(rows))
 
     async def insert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows that stay as they first were."""
         if rows:
-            await connection.execute(self._insert, encoded(rows))
+            await connection.execute(self.inserting.format("$1"), encoded(rows))
 
     async def copy(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows that are known to be new, the fast way."""

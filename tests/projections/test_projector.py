@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from dispatch.ports import AppendCommand, NewEvent, StreamAppend
+from dispatch.telemetry import REGISTRY
 from dispatch.workers.page import StaleCheckpoint
 from dispatch.workers.projector import BROKEN, Projector
 from dispatch.workers.rebuild import Rebuild
@@ -28,6 +29,10 @@ ONE, TWO, THREE = INCIDENTS
 
 def happening(incident_id: UUID, event: object) -> Happening:
     return Happening(incident_id, event, 0, SYSTEM)  # type: ignore[arg-type]
+
+
+def lag_of(projection: str) -> float | None:
+    return REGISTRY.get_sample_value("dispatch_projection_lag_events", {"projection": projection})
 
 
 async def append_raw(city: City, stream_id: UUID, topic: str, state: bytes) -> int:
@@ -150,6 +155,9 @@ async def test_an_event_of_a_newer_schema_pauses_before_it(monkeypatch: pytest.M
     assert "schema version 2" in checkpoint["reason"]
     assert "board" not in city.projector.owned
     assert "units" in city.projector.owned
+    await append_raw(city, THREE, "operator.shift_started", b"{}")
+    await city.projector.catch_up()
+    assert (lag_of("board"), lag_of("units")) == (2, 0)
     # The upgrade: this release now knows version 2.
     monkeypatch.setattr(IncidentOpened, "schema_version", 2)
     monkeypatch.setitem(UPCASTERS, (IncidentOpened.name, 1), lambda body: body)
@@ -157,7 +165,7 @@ async def test_an_event_of_a_newer_schema_pauses_before_it(monkeypatch: pytest.M
     city.projector = Projector(city.log, city.dsn)
     await city.projector.catch_up()
     (checkpoint,) = await city.ask(progress.checkpoints(["board"]))
-    assert (checkpoint["state"], checkpoint["position"]) == ("live", 2)
+    assert (checkpoint["state"], checkpoint["position"]) == ("live", 3)
     await city.projector.close()
 
 
