@@ -53,6 +53,13 @@ class Page:
     facts: list[Fact[Event] | Unreadable]
     newer: str | None = None
     newer_topic: str | None = None
+    _named: list[tuple[str, Fact[Event] | Unreadable]] | None = None
+
+    def of(self, topics: frozenset[str]) -> list[Fact[Event] | Unreadable]:
+        """The facts of these topics; ten projections ask, so each fact's name is asked once."""
+        if self._named is None:
+            self._named = [(fact.topic if isinstance(fact, Unreadable) else fact.name, fact) for fact in self.facts]
+        return [fact for name, fact in self._named if name in topics]
 
 
 @dataclass(slots=True)
@@ -100,8 +107,8 @@ def _decoded(one: LogRow) -> Fact[Event]:
 def keys_of(projection: Projection, page: Page) -> set[Key]:
     """The rows a page may touch, to be loaded before folding."""
     found: set[Key] = set()
-    for fact in page.facts:
-        if isinstance(fact, Fact) and fact.name in projection.topics:
+    for fact in page.of(projection.topics):
+        if isinstance(fact, Fact):
             try:
                 found.update(projection.keys(fact))
             except Exception:  # noqa: BLE001, S112  # `fold` meets it again and parks it with its reason
@@ -112,12 +119,10 @@ def keys_of(projection: Projection, page: Page) -> set[Key]:
 def fold(projection: Projection, page: Page, rows: Mapping[Key, Row], parking: Parking) -> Folded:
     """Apply a page. `rows` are the rows before it; `parking` grows by what had to be set aside."""
     folded = Folded()
-    topics = projection.topics
-    for fact in page.facts:
+    for fact in page.of(projection.topics):
         if isinstance(fact, Unreadable):
-            if fact.topic in topics:
-                _park(projection, fact.position, fact.topic, str(fact.stream_id), fact.reason, folded, parking)
-        elif fact.name in topics:
+            _park(projection, fact.position, fact.topic, str(fact.stream_id), fact.reason, folded, parking)
+        else:
             _apply(projection, fact, rows, folded, parking)
     return folded
 
