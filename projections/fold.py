@@ -130,26 +130,26 @@ def fold(projection: Projection, page: Page, rows: Mapping[Key, Row], parking: P
 def _apply(
     projection: Projection, fact: Fact[Event], rows: Mapping[Key, Row], folded: Folded, parking: Parking
 ) -> None:
-    stream = str(fact.stream_id)
     try:
         keys: Sequence[Key] = tuple(projection.keys(fact))
     except Exception as bug:  # noqa: BLE001  # a bug in a fold must not stop every board of the city
-        _park(projection, fact.position, fact.name, stream, repr(bug)[:REASON_MAX], folded, parking)
+        _park(projection, fact.position, fact.name, str(fact.stream_id), repr(bug)[:REASON_MAX], folded, parking)
         return
     for key in keys:
-        entity = str(key[0])
-        held = _holder(entity, stream, parking) if parking and not projection.is_append_only else None
-        if held is not None:
-            reason = f"follows the parked event at position {parking[held]}"
-            _park(projection, fact.position, fact.name, held, reason, folded, parking)
-            continue
+        # The text of an id takes as long as a small fold: it is made only where something was parked.
+        if parking and not projection.is_append_only:
+            held = _holder(str(key[0]), str(fact.stream_id), parking)
+            if held is not None:
+                reason = f"follows the parked event at position {parking[held]}"
+                _park(projection, fact.position, fact.name, held, reason, folded, parking)
+                continue
         before = folded.rows.get(key, _UNSEEN)
         if before is _UNSEEN:
             before = rows.get(key)
         try:
             after = projection.apply(key, before, fact)
         except Exception as bug:  # noqa: BLE001  # the same
-            _park(projection, fact.position, fact.name, entity, repr(bug)[:REASON_MAX], folded, parking)
+            _park(projection, fact.position, fact.name, str(key[0]), repr(bug)[:REASON_MAX], folded, parking)
             continue
         if after is not before:
             folded.rows[key] = after
