@@ -98,7 +98,7 @@ async def bench_storm(options: StormOptions, *, say: Say, advance: Callable[[int
             async with witness(running, center) as watching:
                 say("storm")
                 sent = await _send(running, night, advance)
-                memory_mb = _peak_memory_mb()
+                memory_mb = peak_memory_mb()
                 say("waiting until everything is on the board")
                 await _settled(base.log, base.pool)
                 say("counting")
@@ -244,7 +244,7 @@ def percentile(ordered: Sequence[float], percent: int) -> float:
     return round(quantiles(ordered, n=100, method="inclusive")[percent - 1], 2)
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """Peak resident memory of the API and the workers together (their high-water marks)."""
     peak_kb = 0
     for process in Path("/proc").glob("[0-9]*"):

@@ -53,9 +53,10 @@ def storm(
     duplicates: float,
     same_spot: float,
     seed: int,
+    name: str = "storm",
 ) -> list[Sending]:
     """`rate` × `duration_s` sendings, evenly in time; `duplicates` of them exact repeats of an earlier one; `same_spot`
-    of the others at hot spots. `cameras` are the city's own, in a stable order."""
+    of the others at hot spots. `cameras` are the city's own, in a stable order; ids begin with `name`."""
     dice = Dice(seed)
     hot = [cameras[dice.below(len(cameras))] for _ in range(HOT_SPOTS)]
     sendings: list[Sending] = []
@@ -70,14 +71,15 @@ def storm(
         camera, kind = (hot[spot], KINDS[spot % len(KINDS)])
         if not dice.happens(same_spot):
             camera, kind = cameras[dice.below(len(cameras))], KINDS[dice.below(len(KINDS))]
-        first = _alert(number, camera, kind, begins_at + timedelta(seconds=due_s), due_s)
+        first = _alert(
+            f"{name}-{begins(begins_at)}-{number:07d}", camera, kind, begins_at + timedelta(seconds=due_s), due_s
+        )
         firsts.append(first)
         sendings.append(first)
     return sendings
 
 
-def _alert(number: int, camera: CameraEntry, kind: str, at: datetime, due_s: float) -> Sending:
-    name = f"storm-{begins(at)}-{number:07d}"
+def _alert(name: str, camera: CameraEntry, kind: str, at: datetime, due_s: float) -> Sending:
     body = {
         "id": name,
         "kind": kind,

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -19,12 +20,15 @@ from dispatch.bench.peers.contest import bench_peers, missing_peers
 from dispatch.bench.rebuild import RebuildOptions, bench_rebuild, codec_figures, histories
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, bench_storm
+from dispatch.bench.storm_max import bench_storm_max
 from dispatch.cli.options import json_option
 from dispatch.cli.output import note, print_json, progress
 from dispatch.embedded.postgres import EmbeddedPostgres
 from dispatch.ports import RecordedEvent
 from dispatch.telemetry import configure_logging
 
+NIGHT_S = 60.0
+MAX_PHASE_S = 15.0
 Figures = Mapping[str, float | int]
 
 
@@ -79,18 +83,32 @@ async def a_server() -> AsyncIterator[str]:
 
 @command.command()
 @click.option("--rate", default=460.0, show_default=True, help="Alerts sent in a second, repeats included.")
-@click.option("--duration", "duration_s", default=60.0, show_default=True, help="Length of the night. [seconds]")
+@click.option("--duration", "duration_s", default=None, type=float, help="Length; 60, with --max 15 a phase. [seconds]")
 @click.option("--duplicates", default=0.3, show_default=True, help="Share that is an exact repeat of an earlier one.")
 @click.option("--same-spot", default=0.8, show_default=True, help="Share of the others that comes from hot spots.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same night.")
+@click.option("--max", "is_max", is_flag=True, help="Find the highest sustained rate; --rate means nothing then.")
 @json_option
-def storm(rate: float, duration_s: float, duplicates: float, same_spot: float, seed: int, as_json: bool) -> None:
+def storm(
+    rate: float,
+    duration_s: float | None,
+    duplicates: float,
+    same_spot: float,
+    seed: int,
+    is_max: bool,
+    as_json: bool,
+) -> None:
     """A flood night: every alert accepted is in the log once and on the board soon."""
-    options = StormOptions(rate, duration_s, duplicates, same_spot, seed)
-    with progress("storm", round(rate * duration_s)) as advance:
-        figures = asyncio.run(bench_storm(options, say=note, advance=advance))
+    length_s = duration_s if duration_s is not None else (MAX_PHASE_S if is_max else NIGHT_S)
+    options = StormOptions(rate, length_s, duplicates, same_spot, seed)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        if is_max:
+            figures = runner.run(bench_storm_max(options, say=note))
+        else:
+            with progress("storm", round(rate * length_s)) as advance:
+                figures = runner.run(bench_storm(options, say=note, advance=advance))
     show(figures, as_json=as_json)
-    if figures["lost"] or figures["duplicated"]:
+    if figures["lost"] or figures.get("duplicated"):
         raise click.exceptions.Exit(1)
 
 
