@@ -26,7 +26,7 @@ from dispatch import process
 from dispatch.api.application import create_application
 from dispatch.api.authentication import Authenticator
 from dispatch.api.database import Database
-from dispatch.api.server import server_of
+from dispatch.api.server import allow_streams, server_of
 from dispatch.api.tokens import Identity, Issuer, Keys, OwnKey, ProviderKeys, Verifier, signing_key
 from dispatch.api.wiring import Check, Services
 from dispatch.cities.load import LoadReport, Progress, load_city
@@ -218,6 +218,7 @@ def gateways_of(directory: Directory) -> Iterable[str]:
 
 async def serve(settings: Settings) -> None:
     """Answer HTTP until a signal ends it."""
+    allow_streams(settings.sse_clients_max)
     async with foundation(settings) as base, services(base) as wired:
         process.settle()
         server = server_of(create_application(wired), wired.hub, host=settings.host, port=settings.port)

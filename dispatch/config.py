@@ -102,7 +102,7 @@ class Settings(BaseModel):
         "DISPATCH_BATCH_ALERTS_MAX", "Most alerts in one batch request.", 500, unit="alerts", ge=1, le=500
     )
     sse_clients_max: int = _setting(
-        "DISPATCH_SSE_CLIENTS_MAX", "Most live streams open at once in one process.", 1_000, unit="clients", ge=1
+        "DISPATCH_SSE_CLIENTS_MAX", "Most live streams open at once in one process.", 10_000, unit="clients", ge=1
     )
     requests_in_flight_max: int = _setting(
         "DISPATCH_REQUESTS_IN_FLIGHT_MAX",

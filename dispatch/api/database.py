@@ -6,7 +6,8 @@ is no fact of the log.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
@@ -25,6 +26,7 @@ ACQUIRE_TIMEOUT_S = 2.0
 
 Row = Mapping[str, Any]
 Statement = sa.Executable
+Connect = Callable[[], Awaitable[asyncpg.Connection]]
 
 _GONE = (asyncpg.PostgresConnectionError, asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError)
 
@@ -57,8 +59,9 @@ def _away(error: BaseException) -> Unavailable:
 class Database:
     """The projections and the edge tables, as the API sees them."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, connect: Connect) -> None:
         self._engine = engine
+        self._connect = connect
 
     @classmethod
     def connect(
@@ -81,11 +84,16 @@ class Database:
             pool_pre_ping=True,
             connect_args={"server_settings": settings, "timeout": CONNECT_TIMEOUT_S},
         )
-        return cls(engine)
+        connect = functools.partial(asyncpg.connect, dsn, server_settings=settings, timeout=CONNECT_TIMEOUT_S)
+        return cls(engine, connect)
 
     async def close(self) -> None:
         """Let the connections go."""
         await self._engine.dispose()
+
+    async def dedicated(self) -> asyncpg.Connection:
+        """A connection beside the pool, for a task that reads and listens all the time. The caller closes it."""
+        return await self._connect()
 
     async def rows(self, statement: Statement, values: Row | None = None) -> list[Row]:
         """All rows of a statement that bounds itself by LIMIT or by key."""

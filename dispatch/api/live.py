@@ -1,180 +1,98 @@
-"""Live boards: `read.board_changes`, tailed once a process, each row encoded once, fanned out by center and agency.
+"""Live boards: one tail a process, each row encoded once, written to those who may see it and to nobody else.
 
-The problem: a thousand screens that each poll their board, or that each get every row encoded for them, cost more than
-all the work they show. So one task reads the change rows in page order and writes each as the bytes of a server-sent
-event; who gets it is a lookup by center id or agency code.
+The problem: thousands of screens that each poll their board, or that each get every row encoded for them, or that each
+wake a task, cost more than all the work they show. So one task reads the change feed page by page; an index from center
+and agency to audiences says who sees a change; all clients of an audience are written the same bytes.
 
-The rule kept: a client's `id` is a page's last position and is sent after the page's rows, so a client that comes back
-with it has seen that page whole and misses nothing of the next. A row is an upsert for whoever sees the incident after
-the page, a removal for whoever saw it before and no longer does. A client too slow for its queue is told `resync` and
-let go: memory for the slow would be taken from the quick.
+The rules kept. A client's `id` is a page's last position and is sent after the rows of all pages up to it, so a client
+that comes back with it has seen those pages whole and misses nothing of the next. A row is an upsert for whoever sees
+the incident after the page, a removal for whoever saw it before and no longer does. Pages that are told together show
+of each incident only the last. A client that does not take what it is sent is not sent more: once it has drained it is
+told what is then the case, from changes that are remembered once for all; if those do not reach back to it, or it does
+not drain, it is let go. So memory is bounded, and the slow cost the quick nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import logging
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Literal
-from uuid import UUID
+import time
+from collections.abc import Iterator
+from itertools import count
 
-import sqlalchemy as sa
-
-from dispatch.api.database import Database, Row
+from dispatch.api.board_feed import Categories, Change, Key, Reading, Recent, Tail, page_end, told
+from dispatch.api.board_feed import event as told_event
+from dispatch.api.database import Database
+from dispatch.api.live_client import LAST_CHUNK, Audience, Beginning, Client, Wanted, chunk
 from dispatch.api.problem import Problem
-from dispatch.ports import EventLog
 from dispatch.telemetry import counter, gauge
 from domain.refusals import Unavailable
-from projections import tables
-from projections.queries.progress import checkpoints
 
 log = logging.getLogger(__name__)
 
-QUEUE_BYTES_MAX = 4_194_304
-QUEUE_PAGES_MAX = 512
-CHANGES_PER_READ = 2_000
-PAGE_CHANGES_MAX = 1_000_000
-"""Rows of one page: it is read whole; a page has at most as many incidents as events."""
-IDLE_WAIT_S = 2.0
-BEHIND_POLL_S = 0.01
-"""How soon the checkpoint is looked at again while the log is ahead of it."""
+IDLE_WAIT_S = 1.0
+"""How often the feed is read when nobody says that it has grown: a hint may be lost, a position may not."""
 FAILED_WAIT_S = 1.0
 START_WAIT_S = 2.0
+PAUSE_S_MIN, PAUSE_S_MAX = 0.002, 0.04
+"""Telling takes at most about half of the process: after it the tail waits as long as it took, within these bounds, and
+what comes meanwhile is told together. What is told in less, or after a quiet moment, waits for nothing."""
+BREATH_WRITES = 256
+"""Writes before other work of the process gets its turn: about 3 ms."""
+PING_S = 10.0
+"""Below the promised 15 s; proxies cut what is silent for 30 to 60 s."""
+SLOTS = 50
+"""One timer serves all heartbeats, a slice of the clients at a time: no burst, and no cost to speak of."""
+STALLED_S_MAX = 30.0
+"""How long a client may take nothing at all."""
+LINGER_S = 5.0
+"""How long a last word may take to leave."""
 
+EXPIRED = "the token has ended; come back with another"
+FIRST = 2**62
+"""Beyond every position: asks for none of the changes."""
 CLIENTS = gauge("live_clients", "Live streams that are open.")
+BEHIND = gauge("live_clients_behind", "Live streams that do not take what they are sent.")
 RESYNCS = counter("live_resyncs_total", "Clients let go because they were too slow.")
-
-CHECKPOINT = checkpoints(["board"])
-_changes = tables.board_changes
-# The row stays text: it was encoded when it was written, and goes to every client as it is.
-CHANGES = (
-    sa.select(
-        *(column for column in _changes.columns if column.name != "row"),
-        sa.cast(_changes.c.row, sa.Text).label("row"),
-        _changes.c.row["category"].astext.label("category"),
-    )
-    .where(_changes.c.page_position > sa.bindparam("after"), _changes.c.page_position <= sa.bindparam("upto"))
-    .order_by(_changes.c.page_position, _changes.c.incident_id)
-    .limit(sa.bindparam("most"))
-)
-
-Side = Literal["center", "agency"]
-Key = tuple[Side, UUID | str]
-
-
-def event(name: str, data: str, *, position: int | None = None) -> bytes:
-    """One server-sent event. `data` is one line of JSON."""
-    identifier = f"id: {position}\n" if position is not None else ""
-    return f"event: {name}\n{identifier}data: {data}\n\n".encode()
-
-
-def page_end(position: int) -> bytes:
-    """The event that lets a client resume from here."""
-    return event("page", json.dumps({"position": position}), position=position)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One row of the change feed, encoded."""
-
-    page_position: int
-    category: str | None
-    categories: frozenset[str]
-    before: frozenset[Key]
-    after: frozenset[Key]
-    upsert: bytes
-    removal: bytes
-
-    @classmethod
-    def of(cls, row: Row) -> Change:
-        """From a row of `read.board_changes`."""
-        shown = row["row"]
-        return cls(
-            page_position=int(row["page_position"]),
-            category=row["category"],
-            categories=frozenset(row["categories"]),
-            before=_keys(row["centers_before"], row["agencies_before"]),
-            after=_keys(row["centers_after"], row["agencies_after"]) if shown is not None else frozenset(),
-            upsert=event("upsert", shown) if shown is not None else b"",
-            removal=event("removal", json.dumps({"incident_id": str(row["incident_id"])})),
-        )
-
-    def for_key(self, key: Key, categories: frozenset[str] | None) -> bytes:
-        """What a client of this center or agency is told; nothing if it never saw the incident."""
-        if key in self.after and (categories is None or self.category in categories):
-            return self.upsert
-        if key in self.before and (categories is None or not self.categories.isdisjoint(categories)):
-            return self.removal
-        return b""
-
-
-def _keys(centers: Iterable[UUID], agencies: Iterable[str]) -> frozenset[Key]:
-    return frozenset([*(("center", center) for center in centers), *(("agency", agency) for agency in agencies)])
-
-
-@dataclass(eq=False, slots=True)
-class Subscriber:
-    """One open stream, with a bounded queue."""
-
-    key: Key
-    categories: frozenset[str] | None
-    life_s: float | None = None
-    """How long the stream may live: as long as the token it was opened with."""
-    pages: list[tuple[int, bytes]] = field(default_factory=list)
-    bytes_waiting: int = 0
-    overflowed: bool = False
-    closed: bool = False
-    since: int = 0
-    """Pages after this one are offered to the queue; what came before is read."""
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def offer(self, position: int, chunk: bytes) -> None:
-        """Queue one page's events, or mark the client as too slow."""
-        if self.overflowed:
-            return
-        if self.bytes_waiting + len(chunk) > QUEUE_BYTES_MAX or len(self.pages) >= QUEUE_PAGES_MAX:
-            self.overflowed = True
-            self.pages.clear()
-            RESYNCS.inc()
-        else:
-            self.pages.append((position, chunk))
-            self.bytes_waiting += len(chunk)
-        self.wake.set()
-
-    def take(self) -> list[tuple[int, bytes]]:
-        """All that waits."""
-        taken, self.pages, self.bytes_waiting = self.pages, [], 0
-        self.wake.clear()
-        return taken
-
-    def close(self) -> None:
-        """End the stream after what is queued."""
-        self.closed = True
-        self.wake.set()
+FRAMES = counter("live_frames_total", "Writes to live streams.")
+PING = b": ping\n\n"
+PING_FRAME = chunk([PING])
 
 
 class Hub:
-    """The process's one tail of the change feed."""
+    """The process's one tail of the change feed, and all who listen."""
 
-    def __init__(self, database: Database, source: EventLog, *, clients_max: int) -> None:
-        self._database = database
-        self._log = source
+    def __init__(self, database: Database, *, clients_max: int, ping_s: float = PING_S) -> None:
+        self._tail = Tail(database)
         self._clients_max = clients_max
-        self._subscribers: dict[Key, set[Subscriber]] = defaultdict(set)
+        self.ping_s = ping_s
+        self.stalled_s_max = STALLED_S_MAX
+        self._audiences: dict[Key, dict[Categories, Audience]] = {}
+        self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
+        self._next_slot = count()
+        self._behind: set[Client] = set()
         self._count = 0
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self.position = 0
-        self.changes_since = 0
+        """Pages up to here are told, or being told to the audiences in `_untold`."""
+        self.recent = Recent(0)
+        self._untold: set[Audience] = set()
+        self._told_before = 0
+        """Up to where the audiences in `_untold` were told."""
         self._moved = asyncio.Condition()
         self._started = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # --- Life ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin tailing. Needs a running loop."""
-        self._task = asyncio.create_task(self._tail(), name="board-tail")
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="board-tail"),
+            asyncio.create_task(self._beat(), name="live-heartbeat"),
+        ]
 
     async def ready(self) -> None:
         """Return once the tail knows where it stands: a stream opened before that would have a gap.
@@ -188,116 +106,256 @@ class Hub:
             raise Unavailable("live.not_started", "The change feed cannot be read yet. Try again shortly.") from None
 
     def close_streams(self) -> None:
-        """End every stream, so that the server can stop without waiting for clients that never leave."""
+        """Say goodbye to every stream. May be called by a signal, in the middle of anything."""
         self._clients_max = 0
-        for subscribers in self._subscribers.values():
-            for subscriber in subscribers:
-                subscriber.close()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._end_all, "bye", "the server is stopping")
 
     async def close(self) -> None:
         """Stop tailing and end every stream."""
-        self.close_streams()
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        self._clients_max = 0
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tail.drop()
+        self._end_all("bye", "the server is stopping")
 
-    def subscribe(self, key: Key, categories: frozenset[str] | None, *, life_s: float | None = None) -> Subscriber:
-        """Take a place. Raises `Problem` too_many_streams."""
+    # --- Seats --------------------------------------------------------------------------------------------------------
+
+    @property
+    def seated(self) -> int:
+        """Streams that are open or about to begin."""
+        return self._count
+
+    def reserve(self) -> None:
+        """Take a seat for a stream that is about to begin. Raises `Problem` too_many_streams."""
         if self._count >= self._clients_max:
             raise Problem(
                 "too_many_streams",
                 f"This process serves {self._clients_max} live streams and all are taken. Try again in 5 s.",
                 headers={"Retry-After": "5"},
             )
-        subscriber = Subscriber(key, categories, life_s, since=self.position)
-        self._subscribers[key].add(subscriber)
         self._count += 1
         CLIENTS.set(self._count)
-        return subscriber
 
-    def unsubscribe(self, subscriber: Subscriber) -> None:
-        """Give the place back."""
-        found = self._subscribers.get(subscriber.key, set())
-        if subscriber in found:
-            found.discard(subscriber)
-            self._count -= 1
-            CLIENTS.set(self._count)
-            if not found:
-                self._subscribers.pop(subscriber.key, None)
+    def release(self) -> None:
+        """Give a seat back on which no client sits."""
+        self._count -= 1
+        CLIENTS.set(self._count)
 
-    async def _tail(self) -> None:
-        started = False
+    def seat(self, client: Client, beginning: Beginning, wanted: Wanted, *, life_s: float | None = None) -> None:
+        """Tell a client its beginning and let it follow, for as long as its token lives. Its seat was reserved."""
+        for frame in beginning.frames:
+            client.write(frame)
+        audience = self._audiences.setdefault(wanted[0], {}).setdefault(wanted[1], Audience(*wanted))
+        audience.clients.add(client)
+        client.audience = audience
+        client.slot = next(self._next_slot) % SLOTS
+        self._slots[client.slot].add(client)
+        if life_s is not None:
+            client.expiry = asyncio.get_running_loop().call_later(life_s, self._end, client, "expired", EXPIRED)
+        if client.behind_since_s is not None:
+            self._note_behind(client)
+        self._catch_up(client)
+
+    def left(self, client: Client) -> None:
+        """Forget a client and give its seat back."""
+        audience = client.audience
+        if audience is None:
+            return
+        client.audience = None
+        audience.clients.discard(client)
+        if not audience.clients:
+            same_key = self._audiences[audience.key]
+            if same_key.get(audience.categories) is audience:
+                del same_key[audience.categories]
+            if not same_key:
+                del self._audiences[audience.key]
+        self._slots[client.slot].discard(client)
+        self._note_even(client)
+        if client.expiry is not None:
+            client.expiry.cancel()
+        self.release()
+
+    def _clients(self) -> Iterator[Client]:
+        for slot in self._slots:
+            yield from tuple(slot)
+
+    # --- The slow -----------------------------------------------------------------------------------------------------
+
+    def fell_behind(self, client: Client) -> None:
+        """Write nothing more to it until it has drained."""
+        if client.audience is not None:
+            client.told = max(client.told, self._whole_to(client.audience))
+            self._note_behind(client)
+
+    def drained(self, client: Client) -> None:
+        """Tell it what it missed."""
+        self._note_even(client)
+        if client.audience is not None:
+            self._catch_up(client)
+
+    def _note_behind(self, client: Client) -> None:
+        self._behind.add(client)
+        BEHIND.set(len(self._behind))
+
+    def _note_even(self, client: Client) -> None:
+        self._behind.discard(client)
+        BEHIND.set(len(self._behind))
+
+    def _whole_to(self, audience: Audience) -> int:
+        return self._told_before if audience in self._untold else self.position
+
+    def _catch_up(self, client: Client) -> None:
+        audience = client.audience
+        assert audience is not None
+        if client.behind_since_s is not None or client.told >= self.position:
+            return
+        missed = self.recent.after(client.told)
+        if missed is None:
+            self._let_go(client)
+            return
+        client.told = self.position
+        said = told(missed, audience.key, audience.categories)
+        if said:
+            client.write(chunk([said, page_end(self.position)]))
+
+    def _let_go(self, client: Client) -> None:
+        RESYNCS.inc()
+        self._end(client, "resync", "you were too slow for the changes")
+
+    def _end(self, client: Client, name: str, reason: str) -> None:
+        """Say a last word and hang up; a client that does not take it is cut off."""
+        if client.audience is None:
+            return
+        position = max(client.told, self._whole_to(client.audience)) if client.behind_since_s is None else client.told
+        self.left(client)
+        word = told_event(name, json.dumps({"reason": reason, "position": position}))
+        client.transport.write(chunk([word]) + LAST_CHUNK)
+        client.transport.close()
+        if client.transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(LINGER_S, client.transport.abort)
+
+    def _end_all(self, name: str, reason: str) -> None:
+        for client in self._clients():
+            self._end(client, name, reason)
+
+    async def _beat(self) -> None:
+        for slot in _round(self._slots):
+            await asyncio.sleep(self.ping_s / SLOTS)
+            now = time.monotonic()
+            for client in tuple(self._behind):
+                since_s = client.behind_since_s
+                stalled = since_s is not None and now - since_s > self.stalled_s_max
+                if stalled or client.told < self.recent.floor:
+                    self._let_go(client)
+            for client in tuple(slot):
+                self._ping(client)
+
+    def _ping(self, client: Client) -> None:
+        """A sign of life for whom nothing was written. It also moves the id, so that a quiet client does not fall out
+        of what is kept."""
+        if client.audience is None or client.behind_since_s is not None:
+            return
+        if client.is_quiet:
+            position = self._whole_to(client.audience)
+            if position > client.told:
+                client.told = position
+                client.write(chunk([PING, page_end(position)]))
+            else:
+                client.write(PING_FRAME)
+        client.is_quiet = True
+
+    # --- The tail -----------------------------------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
         while True:
             try:
-                if not started:
-                    self.position, self.changes_since = await self.checkpoint()
-                    started = True
+                if not self._started.is_set():
+                    await self._begin((await self._tail.read(FIRST)).reached)
                     self._started.set()
                 await self._step()
             except (Unavailable, OSError):
                 log.warning("the change feed cannot be read; trying again", extra={"position": self.position})
                 await asyncio.sleep(FAILED_WAIT_S)
+            except Exception:
+                # Nobody knows who was told what: better all begin anew than one has a gap.
+                log.exception("telling of changes failed", extra={"position": self.position})
+                self._end_all("resync", "the server made a mistake")
+                self._untold.clear()
+                await asyncio.sleep(FAILED_WAIT_S)
+
+    async def _begin(self, position: int) -> None:
+        self.position = position
+        self.recent = Recent(position)
+        async with self._moved:
+            self._moved.notify_all()
 
     async def _step(self) -> None:
-        reached, self.changes_since = await self.checkpoint()
-        if reached < self.position:
+        reading = await self._tail.read(self.position)
+        if reading.reached < self.position or reading.changes_since > self.position:
             # Rows were switched or the log was restored: what clients hold is of another world.
-            self._resync_all()
-            self.position = reached
-        if reached > self.position:
-            await self._publish(reached)
-        elif (await self._log.tip()).position > reached:
-            await asyncio.sleep(BEHIND_POLL_S)
+            self._end_all("resync", "the board was built anew")
+            await self._begin(reading.reached)
+        elif reading.position > self.position:
+            began_s = time.perf_counter()
+            await self._tell(reading)
+            took_s = time.perf_counter() - began_s
+            if took_s >= PAUSE_S_MIN:
+                await asyncio.sleep(min(took_s, PAUSE_S_MAX))
         else:
-            await self._log.wait_beyond(reached, timeout_s=IDLE_WAIT_S)
+            await self._tail.grown(timeout_s=IDLE_WAIT_S)
 
-    async def checkpoint(self) -> tuple[int, int]:
-        """The board's position, and the position since which changes are kept."""
-        row = await self._database.row(CHECKPOINT)
-        return (int(row["position"]), int(row["changes_since"])) if row is not None else (0, 0)
+    async def _tell(self, reading: Reading) -> None:
+        """Write pages to whoever sees something of them. In between clients may come and go, but an audience is
+        told in one go."""
+        before, self._told_before, self.position = self.position, self.position, reading.position
+        self.recent.add(reading.changes)
+        touched = self._touched(reading)
+        self._untold = set(touched)
+        end = page_end(reading.position)
+        written = 0
+        for audience, changes in touched.items():
+            said = told(changes, audience.key, audience.categories)
+            if said:
+                self._write(audience, before, chunk([said, end]))
+                written += len(audience.clients)
+            self._untold.discard(audience)
+            if written >= BREATH_WRITES:
+                FRAMES.inc(written)
+                written = 0
+                await asyncio.sleep(0)
+        FRAMES.inc(written)
+        async with self._moved:
+            self._moved.notify_all()
 
-    async def changes(self, after: int, upto: int, *, limit: int = CHANGES_PER_READ) -> list[Change]:
-        """Change rows of whole pages after one position up to another, at most about `limit`."""
-        rows = await self._database.rows(CHANGES, {"after": after, "upto": upto, "most": limit})
-        if len(rows) == limit:
-            # The last page may be cut: take it whole.
-            last = int(rows[-1]["page_position"])
-            rows = [row for row in rows if int(row["page_position"]) < last]
-            rows += await self._database.rows(CHANGES, {"after": last - 1, "upto": last, "most": PAGE_CHANGES_MAX})
-        return [Change.of(row) for row in rows]
+    def _touched(self, reading: Reading) -> dict[Audience, list[Change]]:
+        touched: dict[Audience, list[Change]] = {}
+        for change in reading.changes:
+            for key in change.before | change.after:
+                for audience in self._audiences.get(key, {}).values():
+                    touched.setdefault(audience, []).append(change)
+        return touched
 
-    async def _publish(self, upto: int) -> None:
-        while self.position < upto:
-            changes = await self.changes(self.position, upto)
-            reached = changes[-1].page_position if len(changes) >= CHANGES_PER_READ else upto
-            pages: dict[int, list[Change]] = defaultdict(list)
-            for change in changes:
-                pages[change.page_position].append(change)
-            for position, page in pages.items():
-                self._fan_out(position, page)
-            self.position = reached
-            async with self._moved:
-                self._moved.notify_all()
+    def _write(self, audience: Audience, before: int, frame: bytes) -> None:
+        position = self.position
+        for client in tuple(audience.clients):
+            if client.behind_since_s is not None:
+                continue
+            if client.told > before:
+                # It came while these pages were read or told, and has seen some of them.
+                self._catch_up(client)
+                continue
+            client.told = position
+            client.is_quiet = False
+            client.transport.write(frame)
 
     async def told_of(self, position: int) -> None:
-        """Return when every stream of this process was offered the pages up to this position."""
+        """Return when every stream of this process was told of the pages up to this position."""
         async with self._moved:
-            await self._moved.wait_for(lambda: self.position >= position)
+            await self._moved.wait_for(lambda: self.position >= position and not self._untold)
 
-    def _fan_out(self, position: int, page: list[Change]) -> None:
-        told: dict[Subscriber, list[bytes]] = defaultdict(list)
-        for change in page:
-            for key in change.before | change.after:
-                for subscriber in self._subscribers.get(key, ()):
-                    chunk = change.for_key(key, subscriber.categories)
-                    if chunk:
-                        told[subscriber].append(chunk)
-        for subscriber, chunks in told.items():
-            subscriber.offer(position, b"".join([*chunks, page_end(position)]))
 
-    def _resync_all(self) -> None:
-        for subscribers in self._subscribers.values():
-            for subscriber in subscribers:
-                subscriber.overflowed = True
-                subscriber.wake.set()
+def _round(slots: list[set[Client]]) -> Iterator[set[Client]]:
+    while True:
+        yield from slots

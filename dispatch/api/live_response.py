@@ -1,50 +1,42 @@
-"""One client's stream: how it begins (a snapshot, or what it missed), how it goes on, how it ends.
+"""How a client's stream begins: a snapshot, or what it missed; then it is handed over to the hub.
 
 After a restart a thousand screens come back at once, many to the same board. So snapshots are shared: whoever asks for
-a board that is being read takes the same bytes. Such a snapshot may be a moment older than the client's place in the
-queue; the pages between are then read from the feed, so that nothing falls into the gap. All of this happens before the
-answer's head, so that a database that is away is a 503 and not a stream that breaks.
+a board that is being read, or was a moment ago, takes the same bytes, and what changed since follows from what the hub
+remembers. All of this happens before the answer's head, so that a database that is away is a 503 and not a stream that
+breaks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-import math
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from collections.abc import Callable
+from typing import Any, cast
 from uuid import UUID
 
-from starlette.responses import StreamingResponse
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from dispatch.api import board_feed
+from dispatch.api.board_feed import ROWS_A_BREATH, Categories, Key, event, page_end, told
 from dispatch.api.database import Database, Snapshot
-from dispatch.api.live import Hub, Key, Subscriber, event, page_end
+from dispatch.api.live import Hub
+from dispatch.api.live_client import Beginning, Client, Wanted, chunk
 from projections.board import item
 from projections.queries import board
 from projections.queries.board import BoardCursor, BoardFilter
 from projections.queries.progress import checkpoints
 
-PING_S = 10.0
-"""Below the promised 15 s; proxies cut what is silent for 30 to 60 s."""
-RESUME_CHANGES_MAX = 10_000
-"""A client that missed more is quicker with a fresh snapshot."""
 SNAPSHOT_INCIDENTS_MAX = 5_000
 """Open incidents of one board that a stream begins with; the most urgent come first."""
-ROWS_A_BREATH = 100
-"""Rows encoded before other requests of the process get their turn."""
+SNAPSHOT_FRESH_S = 1.0
+"""How long a snapshot is shared after it was read."""
+HAND_OVER = "dispatch.hand_over"
+"""The extension of our server by which a response takes the connection over (see `dispatch.api.server`)."""
+GREETING = chunk([b"retry: 2000\n\n"])
 
-Wanted: TypeAlias = tuple[Key, frozenset[str] | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Beginning:
-    """What a client is told first, and the position it then holds."""
-
-    position: int
-    told: bytes
+HandOver = Callable[[Callable[[asyncio.Transport], Client]], Client | None]
+"""Puts a client in the place of the HTTP protocol; None if the connection is gone."""
 
 
 class Beginnings:
@@ -55,54 +47,53 @@ class Beginnings:
         self._database = database
         self._reading: dict[Wanted, asyncio.Task[Beginning]] = {}
 
-    async def of(self, subscriber: Subscriber, after: int | None) -> Beginning:
+    async def of(self, wanted: Wanted, after: int | None) -> Beginning:
         """The beginning of a stream. Raises `Unavailable`, before anything was answered."""
         if after is None:
-            return await self._snapshot(subscriber)
-        reason = await self._cannot_resume(after)
-        if reason is None:
-            missed = await self._missed(subscriber, after)
-            if missed is not None:
-                return missed
-            reason = "too much has changed since"
-        fresh = await self._snapshot(subscriber)
-        reset = event("reset", json.dumps({"reason": reason, "after": after, "position": fresh.position}))
-        return Beginning(fresh.position, reset + fresh.told)
+            return await self._snapshot(wanted)
+        missed = await self._missed(wanted, after)
+        if isinstance(missed, Beginning):
+            return missed
+        fresh = await self._snapshot(wanted)
+        reset = event("reset", json.dumps({"reason": missed, "after": after, "position": fresh.position}))
+        return Beginning(fresh.position, (chunk([reset]), *fresh.frames))
 
-    async def _cannot_resume(self, after: int) -> str | None:
-        reached, since = self._hub.position, self._hub.changes_since
-        if after >= reached or after <= since:
-            # Another process may have told of a page this one has not tailed yet; near the edge only the rows know.
-            reached, since = await self._hub.checkpoint()
-        if after > reached:
+    async def _missed(self, wanted: Wanted, after: int) -> Beginning | str:
+        """What came after a position, or why that cannot be said."""
+        recent = self._hub.recent.after(after) if after <= self._hub.position else None
+        if recent is not None:
+            upto = self._hub.position
+            return Beginning(upto, (chunk([told(recent, *wanted), page_end(upto)]),))
+        # Older than what is remembered, or another process has told of a page that this one has not read yet.
+        missed = await board_feed.missed(self._database, *wanted, after)
+        if after > missed.reached:
             return "the position is ahead of this log"
-        return "changes of that age are no longer kept" if after < since else None
+        if after < missed.changes_since:
+            return "changes of that age are no longer kept"
+        if missed.said is None:
+            return "too much has changed since"
+        return Beginning(missed.reached, (chunk([missed.said, page_end(missed.reached)]),))
 
-    async def _missed(self, subscriber: Subscriber, after: int) -> Beginning | None:
-        upto = max(after, subscriber.since)
-        changes = await self._hub.changes(after, upto, limit=RESUME_CHANGES_MAX + 1) if upto > after else []
-        if len(changes) > RESUME_CHANGES_MAX:
-            return None
-        told = [change.for_key(subscriber.key, subscriber.categories) for change in changes]
-        return Beginning(upto, b"".join([*filter(None, told), page_end(upto)]))
-
-    async def _snapshot(self, subscriber: Subscriber) -> Beginning:
-        wanted = (subscriber.key, subscriber.categories)
+    async def _snapshot(self, wanted: Wanted) -> Beginning:
         reading = self._reading.get(wanted)
         if reading is None:
             reading = asyncio.create_task(self._read(*wanted), name="live-snapshot")
             self._reading[wanted] = reading
-            reading.add_done_callback(lambda _: self._reading.pop(wanted, None))
+            reading.add_done_callback(lambda done: self._keep_a_while(wanted, done))
         # Shielded: one client that leaves must not take the snapshot away from the others.
         found = await asyncio.shield(reading)
-        if found.position >= subscriber.since:
-            return found
-        missed = await self._missed(subscriber, found.position)
-        if missed is None:
-            return await self._read(*wanted)
-        return Beginning(missed.position, found.told + missed.told)
+        if found.position >= self._hub.recent.floor:
+            return found  # the hub tells what came since
+        missed = await self._missed(wanted, found.position)
+        if isinstance(missed, Beginning):
+            return Beginning(missed.position, (*found.frames, *missed.frames))
+        return await self._read(*wanted)
 
-    async def _read(self, key: Key, categories: frozenset[str] | None) -> Beginning:
+    def _keep_a_while(self, wanted: Wanted, done: asyncio.Task[Beginning]) -> None:
+        failed = done.cancelled() or done.exception() is not None
+        asyncio.get_running_loop().call_later(0 if failed else SNAPSHOT_FRESH_S, self._reading.pop, wanted, None)
+
+    async def _read(self, key: Key, categories: Categories) -> Beginning:
         async with self._database.snapshot() as moment:
             checkpoint = await moment.row(checkpoints(["board"]))
             rows = await _rows(moment, key, categories)
@@ -112,10 +103,10 @@ class Beginnings:
             parts.append(event("upsert", json.dumps(item(row), ensure_ascii=False, separators=(",", ":"))))
             if number % ROWS_A_BREATH == 0:
                 await asyncio.sleep(0)
-        return Beginning(position, b"".join([*parts, page_end(position)]))
+        return Beginning(position, (chunk([*parts, page_end(position)]),))
 
 
-async def _rows(moment: Snapshot, key: Key, categories: frozenset[str] | None) -> list[Any]:
+async def _rows(moment: Snapshot, key: Key, categories: Categories) -> list[Any]:
     found: list[Any] = []
     at: BoardCursor | None = None
     limit = board.LIMIT_MAX
@@ -133,61 +124,29 @@ async def _rows(moment: Snapshot, key: Key, categories: frozenset[str] | None) -
     return found
 
 
-class LiveResponse(StreamingResponse):
-    """An open stream; the place is given back even if the client left before the first byte."""
+class LiveResponse(Response):
+    """The head of a stream; then the connection is the hub's. The seat is given back if the client is gone by then."""
 
-    media_type = "text/event-stream"
+    def __init__(self, hub: Hub, wanted: Wanted, beginning: Beginning, *, life_s: float | None) -> None:
+        self._hub = hub
+        self._wanted = wanted
+        self._beginning = beginning
+        self._life_s = life_s
+        self.status_code = 200
+        self.background = None
+        self.media_type = "text/event-stream"
+        self.init_headers({"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
-    def __init__(self, hub: Hub, subscriber: Subscriber, beginning: Beginning) -> None:
-        super().__init__(
-            stream(hub, subscriber, beginning), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        )
-        self._leave = functools.partial(hub.unsubscribe, subscriber)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve until either side ends it."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # there is no body
+        """Send the head and hand over."""
+        hand_over = cast("HandOver", scope["extensions"][HAND_OVER])
+        client = None
         try:
-            await super().__call__(scope, receive, send)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            client = hand_over(lambda transport: Client(self._hub, transport, self._beginning.position))
         finally:
-            self._leave()
-
-
-async def stream(hub: Hub, subscriber: Subscriber, beginning: Beginning) -> AsyncIterator[bytes]:
-    """The events of one client, until it leaves, is too slow, its token ends or the server stops."""
-    try:
-        yield b"retry: 2000\n\n" + beginning.told
-        async for chunk in _following(hub, subscriber, beginning.position):
-            yield chunk
-    finally:
-        hub.unsubscribe(subscriber)
-
-
-async def _following(hub: Hub, subscriber: Subscriber, position: int) -> AsyncIterator[bytes]:
-    told = position
-    now = asyncio.get_running_loop().time
-    ends_at_s = math.inf if subscriber.life_s is None else now() + subscriber.life_s
-    while now() < ends_at_s:
-        try:
-            async with asyncio.timeout(min(PING_S, ends_at_s - now())):
-                await subscriber.wake.wait()
-        except TimeoutError:
-            # The ping also moves the id, so that a quiet client does not fall out of what is kept.
-            current = hub.position if not subscriber.pages else told
-            yield b": ping\n\n" + (page_end(current) if current > told else b"")
-            told = max(told, current)
-            continue
-        if subscriber.overflowed:
-            yield _last("resync", "you were too slow for the changes", told)
-            return
-        for page_position, chunk in subscriber.take():
-            if page_position > told:
-                yield chunk
-                told = page_position
-        if subscriber.closed:
-            yield _last("bye", "the server is stopping", told)
-            return
-    yield _last("expired", "the token has ended; come back with another", told)
-
-
-def _last(name: str, reason: str, position: int) -> bytes:
-    return event(name, json.dumps({"reason": reason, "position": position}))
+            if client is None:
+                self._hub.release()
+        if client is not None:
+            client.write(GREETING)
+            self._hub.seat(client, self._beginning, self._wanted, life_s=self._life_s)

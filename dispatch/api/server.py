@@ -1,19 +1,73 @@
-"""The HTTP server: uvicorn on uvloop and httptools, told to let live streams go when it stops."""
+"""The HTTP server: uvicorn on uvloop and httptools, told to let live streams go when it stops.
+
+A live stream lasts for hours and says little, so it must not keep what a request needs: its task, its parser, its
+response. Our protocol offers applications an extension by which a response takes the connection over.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import resource
 import socket
+import time
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from dispatch.api.live import Hub
+from dispatch.api.live_client import Client
+from dispatch.api.live_response import HAND_OVER
+
+log = logging.getLogger(__name__)
 
 GRACEFUL_S = 10
 """How long running requests may take to end after a signal."""
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
+
+
+STREAM_BUFFER_BYTES = 131_072
+"""What the kernel may hold for one live stream (it doubles this): thousands of slow ones must not take gigabytes."""
+FILES_BESIDE_STREAMS = 512
+"""Descriptors for everything that is no live stream."""
+
+
+class StreamingProtocol(HttpToolsProtocol):
+    """HTTP/1.1 whose connection a response can take over. Only a response without an end may."""
+
+    def on_message_begin(self) -> None:
+        """Offer the extension with every request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {HAND_OVER: self.hand_over}  # type: ignore[dict-item]  # ours is a function
+
+    def hand_over(self, client_of: Callable[[asyncio.Transport], Client]) -> Client | None:
+        """Put a client in this protocol's place and forget the request; None if the connection is gone.
+
+        Call it when the head is sent. Requests that came after this one on the same connection are not answered: there
+        is no end of the answer that they could follow.
+        """
+        cycle, transport = self.cycle, self.transport
+        if cycle.disconnected or transport.is_closing():
+            return None
+        # As after a disconnection: the application may end now, and what it still sends goes nowhere.
+        cycle.disconnected = True
+        cycle.message_event.set()
+        self._unset_keepalive_if_required()
+        self.connections.discard(self)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER_BYTES)
+        client = client_of(transport)
+        if self.flow.write_paused:
+            client.behind_since_s = time.monotonic()
+        transport.set_protocol(client)
+        self.flow.resume_reading()
+        # What refers to itself in a circle would stay until the collector finds it.
+        self.parser = self.cycle = self.scope = self.flow = None  # type: ignore[assignment]
+        self.pipeline.clear()
+        return client
 
 
 class Server(uvicorn.Server):
@@ -41,7 +95,7 @@ def server_of(app: FastAPI, hub: Hub, *, host: str, port: int) -> Server:
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=StreamingProtocol,
         ws="none",
         lifespan="on",
         access_log=False,
@@ -53,6 +107,17 @@ def server_of(app: FastAPI, hub: Hub, *, host: str, port: int) -> Server:
         timeout_graceful_shutdown=GRACEFUL_S,
     )
     return Server(config, hub)
+
+
+def allow_streams(streams_max: int) -> None:
+    """Ask the system for a descriptor for each stream; what it refuses is said in the log."""
+    wanted = streams_max + FILES_BESIDE_STREAMS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        if soft < wanted:
+            log.warning("too few file descriptors for all live streams", extra={"have": soft, "want": wanted})
 
 
 def listening(host: str, port: int) -> socket.socket:

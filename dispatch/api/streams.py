@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Response
 
 from dispatch.api.access import Caller, CallerOf, require_agency
+from dispatch.api.board_feed import Key
 from dispatch.api.centers import center_of
-from dispatch.api.live import Key
 from dispatch.api.live_response import LiveResponse
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
@@ -96,11 +96,12 @@ async def _stream(
     life_s = None
     if caller.expires_at_s is not None:
         life_s = max(0.0, caller.expires_at_s - services.clock.now().timestamp())
+    wanted = (key, frozenset(category) if category else None)
     await services.hub.ready()
-    subscriber = services.hub.subscribe(key, frozenset(category) if category else None, life_s=life_s)
+    services.hub.reserve()
     try:
-        beginning = await services.beginnings.of(subscriber, position)
+        beginning = await services.beginnings.of(wanted, position)
     except BaseException:
-        services.hub.unsubscribe(subscriber)
+        services.hub.release()
         raise
-    return LiveResponse(services.hub, subscriber, beginning)
+    return LiveResponse(services.hub, wanted, beginning, life_s=life_s)

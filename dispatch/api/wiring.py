@@ -74,7 +74,7 @@ class Services:
         """Make what the API itself keeps in memory."""
         self.cursors = Cursors(self.cursor_secret)
         self.freshness = Freshness(self.database, wait_s_max=self.settings.min_position_wait_s)
-        self.hub = Hub(self.database, self.log, clients_max=self.settings.sse_clients_max)
+        self.hub = Hub(self.database, clients_max=self.settings.sse_clients_max)
         self.beginnings = Beginnings(self.hub, self.database)
         self.operations = Operations(self.clock, self.ids)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fastapi import FastAPI
 from dispatch.api.application import create_application
 from dispatch.api.authentication import Authenticator
 from dispatch.api.database import Database
+from dispatch.api.server import Server, listening, server_of
 from dispatch.api.tokens import Identity, Issuer, OwnKey, Verifier
 from dispatch.api.wiring import Services
 from dispatch.config import Settings
@@ -40,6 +42,7 @@ from domain.vocabulary import Role
 from tests.api import town
 from tests.conftest import database_of
 
+STOP_WAIT_S = 10.0
 ISSUER, AUDIENCE = "city-dispatch", "city-dispatch"
 
 
@@ -159,6 +162,19 @@ async def edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
     """An edge of one's own."""
     async with an_edge(dsn, settings) as made:
         yield made
+
+
+@pytest.fixture
+async def server(edge: Edge) -> AsyncIterator[tuple[Server, str]]:
+    """The application behind a real socket; the server and its address."""
+    bound = listening("127.0.0.1", 0)
+    running = server_of(edge.app, edge.services.hub, host="127.0.0.1", port=0)
+    running.config.lifespan = "off"  # the fixture of the application runs it
+    running.capture_signals = nullcontext  # type: ignore[method-assign]
+    task = asyncio.create_task(running.serve(sockets=[bound]))
+    yield running, f"http://127.0.0.1:{bound.getsockname()[1]}"
+    running.stop()
+    await asyncio.wait_for(task, STOP_WAIT_S)
 
 
 @pytest.fixture(scope="session")

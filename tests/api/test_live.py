@@ -3,91 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
-from dispatch.api import live, live_response
+from dispatch.api import live
+from dispatch.api.board_feed import Recent
 from dispatch.api.database import Database
-from dispatch.api.live import Hub, Subscriber
-from dispatch.api.live_response import Beginning, stream
-from dispatch.api.server import Server, listening, server_of
+from dispatch.api.live_client import Beginning
+from dispatch.api.server import Server, listening
 from dispatch.api.tokens import Identity
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
+from tests.api.live_feed import DEADLINE_S, opened
 from tests.api.test_problems import is_problem
-
-DEADLINE_S = 10.0
-
-
-class Events:
-    """A client of one stream."""
-
-    def __init__(self, lines: AsyncIterator[str]) -> None:
-        self._lines = lines
-        self.comments = 0
-        self.last_id: str | None = None
-
-    async def next(self) -> tuple[str, Any]:
-        """The next event: its name and its data."""
-        async with asyncio.timeout(DEADLINE_S):
-            name = data = ""
-            async for line in self._lines:
-                if line.startswith(":"):
-                    self.comments += 1
-                elif line.startswith("id: "):
-                    self.last_id = line[4:]
-                elif line.startswith("event: "):
-                    name = line[7:]
-                elif line.startswith("data: "):
-                    data = line[6:]
-                elif not line and name:
-                    return name, json.loads(data)
-        return "end", None
-
-    async def until(self, wanted: str) -> list[tuple[str, Any]]:
-        """Events up to and with the first of a name."""
-        found = []
-        while not found or found[-1][0] not in {wanted, "end"}:
-            found.append(await self.next())
-        assert found[-1][0] == wanted, found
-        return found
-
-
-@pytest.fixture
-async def server(edge: Edge) -> AsyncIterator[tuple[Server, str]]:
-    bound = listening("127.0.0.1", 0)
-    running = server_of(edge.app, edge.services.hub, host="127.0.0.1", port=0)
-    running.config.lifespan = "off"  # the fixture of the application runs it
-    running.capture_signals = no_signals  # type: ignore[method-assign]
-    task = asyncio.create_task(running.serve(sockets=[bound]))
-    yield running, f"http://127.0.0.1:{bound.getsockname()[1]}"
-    running.stop()
-    await asyncio.wait_for(task, DEADLINE_S)
-
-
-def no_signals():
-    from contextlib import nullcontext
-
-    return nullcontext()
-
-
-@asynccontextmanager
-async def opened(base: str, path: str, headers: dict[str, str]) -> AsyncIterator[Events]:
-    async with (
-        httpx.AsyncClient(base_url=base, timeout=DEADLINE_S) as client,
-        client.stream("GET", path, headers=headers) as answer,
-    ):
-        assert answer.status_code == 200, await answer.aread()
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        yield Events(answer.aiter_lines())
 
 
 async def test_a_stream_begins_with_a_snapshot_and_goes_on_page_by_page(edge: Edge, server: tuple[Server, str]) -> None:
@@ -182,10 +114,8 @@ async def test_an_id_that_is_no_position_is_422(edge: Edge) -> None:
     is_problem(await edge.client.get("/v1/centers/east-station/stream", headers=headers), 422, "invalid")
 
 
-async def test_a_silent_stream_pings_and_moves_its_id(
-    edge: Edge, server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_response, "PING_S", 0.05)
+async def test_a_silent_stream_pings_and_moves_its_id(edge: Edge, server: tuple[Server, str]) -> None:
+    edge.services.hub.ping_s = 0.05
     headers = edge.as_operator("west-station.01")
     async with opened(server[1], "/v1/centers/west-station/stream", headers) as events:
         await events.until("page")
@@ -202,7 +132,7 @@ def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
 
 
 def test_the_ping_keeps_the_promise() -> None:
-    assert live_response.PING_S <= 15
+    assert live.PING_S <= 15
 
 
 async def test_the_number_of_streams_is_limited(edge: Edge, server: tuple[Server, str]) -> None:
@@ -222,32 +152,9 @@ async def test_a_place_is_given_back_when_a_client_leaves(edge: Edge, server: tu
         async with opened(server[1], "/v1/centers/east-station/stream", headers) as events:
             await events.until("page")
         async with asyncio.timeout(DEADLINE_S):
-            while edge.services.hub._count:
+            while edge.services.hub.seated:
                 # Leaving is noticed by the server when it next writes or reads the socket.
                 await edge.report()
-
-
-async def test_a_client_that_is_too_slow_is_told_to_resync_and_let_go(edge: Edge) -> None:
-    hub: Hub = edge.services.hub
-    subscriber = hub.subscribe(("center", town.center("east-station")), None)
-
-    events = stream(hub, subscriber, Beginning(0, b"what it is told first"))
-    assert (await anext(events)).startswith(b"retry: 2000\n\nwhat")
-    for page in range(live.QUEUE_PAGES_MAX + 1):
-        subscriber.offer(page + 1, b"x")
-    assert subscriber.pages == []
-    told = [chunk async for chunk in events]
-    assert len(told) == 1
-    assert told[0].startswith(b"event: resync\n")
-    assert hub._count == 0
-
-
-def test_a_queue_is_bounded_by_bytes_too() -> None:
-    subscriber = Subscriber(("agency", "police"), None)
-    subscriber.offer(1, b"x" * live.QUEUE_BYTES_MAX)
-    assert not subscriber.overflowed
-    subscriber.offer(2, b"x")
-    assert subscriber.overflowed
 
 
 async def test_stopping_the_server_says_goodbye_to_streams(edge: Edge, server: tuple[Server, str]) -> None:
@@ -282,16 +189,16 @@ async def test_clients_of_one_board_share_its_snapshot(edge: Edge, monkeypatch: 
         return await read(*wanted)
 
     monkeypatch.setattr(edge.services.beginnings, "_read", counted)
-    hub = edge.services.hub
-    await hub.ready()
-    subscribers = [hub.subscribe(("center", town.center("east")), None) for _ in range(50)]
-    told = await asyncio.gather(*(edge.services.beginnings.of(subscriber, None) for subscriber in subscribers))
+    await edge.services.hub.ready()
+    wanted = (("center", town.center("east")), None)
+    begun = await asyncio.gather(*(edge.services.beginnings.of(wanted, None) for _ in range(50)))
+    begun.append(await edge.services.beginnings.of(wanted, None))  # who comes a moment later shares it too
     assert reads == 1
-    assert len({beginning.told for beginning in told}) == 1
+    assert len({id(beginning) for beginning in begun}) == 1
 
 
-async def test_a_shared_snapshot_older_than_the_clients_place_is_completed(
-    edge: Edge, monkeypatch: pytest.MonkeyPatch
+async def test_a_shared_snapshot_is_completed_by_what_came_since(
+    edge: Edge, server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub, key = edge.services.hub, ("center", town.center("east-station"))
     old = await edge.services.beginnings._read(key, None)
@@ -303,9 +210,14 @@ async def test_a_shared_snapshot_older_than_the_clients_place_is_completed(
         return old
 
     monkeypatch.setattr(edge.services.beginnings, "_read", stale)
-    beginning = await edge.services.beginnings.of(hub.subscribe(key, None), None)
-    assert missed["incident_id"] in beginning.told.decode()
-    assert beginning.position >= missed["position"]
+    for forgotten in (False, True):
+        if forgotten:
+            hub.recent = Recent(hub.position)  # then the rows must say it
+        async with opened(server[1], "/v1/centers/east-station/stream", edge.as_operator("east-station.01")) as events:
+            assert (await events.until("page"))[0] == ("snapshot", {"position": old.position, "incidents": 0})
+            told = await events.until("page")
+            assert [data.get("incident_id") for _, data in told] == [missed["incident_id"], None]
+            assert int(str(events.last_id)) >= missed["position"]
 
 
 async def test_a_stream_that_cannot_begin_is_503_and_keeps_no_place(edge: Edge) -> None:
@@ -313,5 +225,5 @@ async def test_a_stream_that_cannot_begin_is_503_and_keeps_no_place(edge: Edge) 
     edge.services.beginnings._database = away
     answer = await edge.client.get("/v1/centers/east/stream", headers=edge.as_operator("east.01"))
     is_problem(answer, 503, "unavailable")
-    assert edge.services.hub._count == 0
+    assert edge.services.hub.seated == 0
     await away.close()

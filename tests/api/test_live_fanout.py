@@ -1,0 +1,399 @@
+"""Many streams on one tail: what is told together, who is slow, who comes back, and that nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from dispatch.api import board_feed
+from dispatch.api.board_feed import Change, Recent, told
+from dispatch.api.server import STREAM_BUFFER_BYTES, Server
+from dispatch.bench.storm_plan import Dice
+from projections.queries.progress import CHANGES_CHANNEL
+from tests.api import town
+from tests.api.conftest import Edge
+from tests.api.live_feed import DEADLINE_S, Events, Feed, Move, opened, rows_of
+
+EAST, WEST = "east-station", "west-station"
+PATH = f"/v1/centers/{EAST}/stream"
+LARGE = "x" * 100_000
+"""A row that fills buffers soon."""
+LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+
+
+@pytest.fixture
+async def feed(edge: Edge) -> AsyncIterator[Feed]:
+    connection = await asyncpg.connect(edge.dsn)
+    position = await connection.fetchval("SELECT position FROM read.checkpoints WHERE name = 'board'")
+    yield Feed(connection, position)
+    await connection.close()
+
+
+def incident(number: int) -> UUID:
+    return UUID(int=number + 1)
+
+
+async def heard(events: Events, position: int) -> dict[str, str | None]:
+    """All rows told until the page's end of a position, the last of each incident."""
+    found: dict[str, str | None] = {}
+    while int(events.last_id or 0) < position:
+        found |= rows_of(await events.until("page"))
+    return found
+
+
+@asynccontextmanager
+async def deaf(address: str, headers: dict[str, str]) -> AsyncIterator[socket.socket]:
+    """A client that asks for a stream and reads only what it is made to read."""
+    parts = urlsplit(address)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.setblocking(False)  # the standard library's own
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, (parts.hostname, parts.port))
+        asked = f"GET {PATH} HTTP/1.1\r\nHost: test\r\nAuthorization: {headers['Authorization']}\r\n\r\n"
+        await loop.sock_sendall(client, asked.encode())
+        yield client
+
+
+async def read_until(client: socket.socket, mark: bytes) -> bytes:
+    received = b""
+    async with asyncio.timeout(DEADLINE_S):
+        while mark not in received:
+            more = await asyncio.get_running_loop().sock_recv(client, 262_144)
+            if not more:
+                break
+            received += more
+    return received
+
+
+# --- Told together ----------------------------------------------------------------------------------------------------
+
+
+async def test_pages_that_come_together_are_told_together_and_of_each_incident_the_last(
+    edge: Edge, server: tuple[Server, str], feed: Feed
+) -> None:
+    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+        await events.until("page")
+        one, two, three = incident(1), incident(2), incident(3)
+        pages = await feed.together(
+            [
+                (Move(one, (), (EAST,), "first"), Move(two, (), (EAST,), "only")),
+                (Move(one, (EAST,), (EAST,), "second"), Move(three, (EAST,), (EAST,), "here")),
+                (Move(one, (EAST,), (EAST,), "third"), Move(three, (EAST,), (), "")),
+            ]
+        )
+        told_now = await events.until("page")
+        assert rows_of(told_now) == {str(one): "third", str(two): "only", str(three): None}
+        assert events.last_id == str(pages[-1])
+
+
+async def test_what_is_told_is_encoded_once_for_all(
+    edge: Edge, server: tuple[Server, str], feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = 0
+
+    def counted(*wanted: object) -> bytes:
+        nonlocal joined
+        joined += 1
+        return told(*wanted)  # type: ignore[arg-type]
+
+    async with AsyncExitStack() as stack:
+        headers = edge.as_operator("east-station.01")
+        clients = [await stack.enter_async_context(opened(server[1], PATH, headers)) for _ in range(8)]
+        for client in clients:
+            await client.until("page")
+        monkeypatch.setattr("dispatch.api.live.told", counted)
+        position = await feed.page(Move(incident(1), (), (EAST,), "a"), Move(incident(2), (), (WEST,), "b"))
+        for client in clients:
+            assert await heard(client, position) == {str(incident(1)): "a"}
+    assert joined == 1
+
+
+async def test_a_stream_needs_no_task(edge: Edge, server: tuple[Server, str]) -> None:
+    headers = edge.as_operator("east-station.01")
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(opened(server[1], PATH, headers))
+        await first.until("page")
+        before = len(asyncio.all_tasks())
+        clients = [await stack.enter_async_context(opened(server[1], PATH, headers)) for _ in range(10)]
+        for client in clients:
+            await client.until("page")
+        assert len(asyncio.all_tasks()) == before
+        assert edge.services.hub.seated == 11
+
+
+async def test_a_lost_hint_is_found_by_looking(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
+    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+        await events.until("page")
+        position = await feed.page(Move(incident(1), (), (EAST,), "a"), hint=False)
+        assert await heard(events, position) == {str(incident(1)): "a"}
+
+
+async def test_the_tail_outlives_its_connection(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
+    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+        await events.until("page")
+        ended = await feed.connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'dispatch api' AND pid <> pg_backend_pid()"
+        )
+        assert ended
+        position = await feed.page(Move(incident(1), (), (EAST,), "a"))
+        assert await heard(events, position) == {str(incident(1)): "a"}
+
+
+# --- The slow ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_client_that_reads_nothing_is_cut_and_others_do_not_notice(
+    edge: Edge, server: tuple[Server, str], feed: Feed
+) -> None:
+    hub, headers = edge.services.hub, edge.as_operator("east-station.01")
+    hub.ping_s, hub.stalled_s_max = 0.5, 0.5
+    async with opened(server[1], PATH, headers) as quick, deaf(server[1], headers):
+        await quick.until("page")
+        async with asyncio.timeout(DEADLINE_S):
+            number = 0
+            while hub.seated != 1 or number < 20:
+                number += 1
+                position = await feed.page(Move(incident(number), (), (EAST,), LARGE))
+                assert await heard(quick, position) == {str(incident(number)): LARGE}
+
+
+async def test_a_slow_client_is_told_what_is_then_the_case(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
+    hub, headers = edge.services.hub, edge.as_operator("east-station.01")
+    async with deaf(server[1], headers) as slow:
+        await read_until(slow, b"event: page")
+        pages = 2 * STREAM_BUFFER_BYTES * 20 // len(LARGE)
+        for number in range(pages):
+            position = await feed.page(Move(incident(1), (EAST,), (EAST,), f"{number:06d}{LARGE}"))
+            await asyncio.wait_for(hub.told_of(position), DEADLINE_S)
+        (client,) = hub._behind
+        assert client.transport.get_write_buffer_size() < 4 * len(
+            LARGE
+        )  # not what it missed: that is kept once for all
+        received = await read_until(slow, f"id: {position}\n".encode())
+        texts = [json.loads(line[6:])["text"][:6] for line in received.splitlines() if line.startswith(b'data: {"text')]
+        assert texts == sorted(set(texts))
+        assert texts[-1] == f"{pages - 1:06d}"
+        assert len(texts) < pages
+        assert not hub._behind
+
+
+async def test_a_client_too_slow_for_what_is_remembered_is_told_to_resync(
+    edge: Edge, server: tuple[Server, str], feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board_feed, "RECENT_BYTES_MAX", 5 * len(LARGE))
+    hub, headers = edge.services.hub, edge.as_operator("east-station.01")
+    hub.ping_s = 0.05
+    async with deaf(server[1], headers) as slow:
+        await read_until(slow, b"event: page")
+        number = 0
+        async with asyncio.timeout(DEADLINE_S):
+            while hub.seated:
+                number += 1
+                position = await feed.page(Move(incident(number), (), (EAST,), LARGE))
+                await hub.told_of(position)
+        received = await read_until(slow, b"event: resync")
+        assert received.endswith(b"\r\n0\r\n\r\n")
+        last = received.rindex(b"\nid: ")
+        word = received[received.rindex(b"event: resync") :].split(b"data: ")[1]
+        # It may come back with what it is told it holds, and with what it saw itself: the two are the same.
+        assert json.loads(word.split(b"\n")[0])["position"] == int(received[last + 5 :].split(b"\n")[0])
+
+
+async def test_a_change_during_a_large_beginning_is_not_lost(
+    edge: Edge, server: tuple[Server, str], feed: Feed
+) -> None:
+    headers = edge.as_operator("east-station.01")
+    after = feed.position
+    for number in range(30):
+        position = await feed.page(Move(incident(number), (), (EAST,), LARGE))
+    await asyncio.wait_for(edge.services.hub.told_of(position), DEADLINE_S)
+    parts = urlsplit(server[1])
+    async with deaf(server[1], headers) as warm_up:
+        await read_until(warm_up, b"event: page")
+    with socket.create_connection((parts.hostname, parts.port)) as client:
+        client.setblocking(False)  # the standard library's own
+        asked = f"GET {PATH}?after={after} HTTP/1.1\r\nHost: test\r\nAuthorization: {headers['Authorization']}\r\n\r\n"
+        await asyncio.get_running_loop().sock_sendall(client, asked.encode())
+        async with asyncio.timeout(DEADLINE_S):
+            while not edge.services.hub._behind:
+                position = await feed.page(Move(incident(99), (EAST,), (EAST,), f"at {feed.position}"))
+                await edge.services.hub.told_of(position)
+        position = await feed.page(Move(incident(99), (EAST,), (EAST,), "last"))
+        received = await read_until(client, f"id: {position}\n".encode())
+    for number in range(30):
+        assert received.count(str(incident(number)).encode()) == 1
+    assert b'"text": "last"' in received
+
+
+# --- Coming back ------------------------------------------------------------------------------------------------------
+
+
+async def test_who_comes_and_goes_misses_nothing_and_hears_nothing_twice(
+    edge: Edge, server: tuple[Server, str], feed: Feed
+) -> None:
+    seed = secrets.randbelow(10**6)
+    print(f"seed {seed}")
+    headers, stop = edge.as_operator("east-station.01"), asyncio.Event()
+    async with opened(server[1], PATH, headers) as events:
+        await events.until("page")
+        held = int(str(events.last_id))
+    writing = asyncio.create_task(_write_pages(feed, Dice(seed), stop))
+    try:
+        dice = Dice(seed + 1)
+        for number in range(30):
+            if number % 3 == 0:
+                edge.services.hub.recent = Recent(edge.services.hub.position)  # then the rows must say it
+            async with opened(server[1], PATH, headers | {"Last-Event-ID": str(held)}) as events:
+                for _ in range(1 + dice.below(5)):
+                    rows = rows_of(await events.until("page"))
+                    position = int(str(events.last_id))
+                    assert rows == feed.due(EAST, held, position), (held, position)
+                    held = position
+    finally:
+        stop.set()
+        await writing
+    async with opened(server[1], PATH, headers | {"Last-Event-ID": str(held)}) as events:
+        assert await heard(events, feed.position) == feed.due(EAST, held, feed.position)
+
+
+async def _write_pages(feed: Feed, dice: Dice, stop: asyncio.Event) -> None:
+    """Incidents that appear, change, move between two stations and vanish."""
+    seen_by: dict[int, tuple[str, ...]] = {}
+    boards: tuple[tuple[str, ...], ...] = ((EAST,), (WEST,), (EAST, WEST), ())
+    while not stop.is_set():
+        pages = []
+        for page in range(1 + dice.below(3)):
+            moves = []
+            for number in {dice.below(12) for _ in range(4)}:
+                before, after = seen_by.get(number, ()), boards[dice.below(4)]
+                seen_by[number] = after
+                moves.append(Move(incident(number), before, after, f"{feed.position} {page}"))
+            pages.append(moves)
+        await feed.together(pages, hint=dice.happens(0.8))
+
+
+async def test_a_position_another_process_has_told_of_is_no_reset(
+    edge: Edge, server: tuple[Server, str], feed: Feed
+) -> None:
+    hub = edge.services.hub
+    await hub.ready()
+    ahead = await feed.page(Move(incident(1), (), (EAST,), "a"))
+    await asyncio.wait_for(hub.told_of(ahead), DEADLINE_S)
+    hub.position = ahead - 1  # as if this process had not read the page yet
+    async with opened(server[1], f"{PATH}?after={ahead}", edge.as_operator("east-station.01")) as events:
+        assert await events.until("page") == [("page", {"position": ahead})]
+        position = await feed.page(Move(incident(2), (), (EAST,), "b"))
+        assert await heard(events, position) == {str(incident(2)): "b"}
+
+
+async def test_an_incident_that_left_and_came_back_as_something_else_is_taken_away(
+    edge: Edge, server: tuple[Server, str], feed: Feed
+) -> None:
+    path, headers = f"{PATH}?category=traffic.accident", edge.as_operator("east-station.01")
+    held = await feed.page(Move(incident(1), (), (EAST,), "seen"))
+    await feed.page(Move(incident(1), (EAST,), (), ""))
+    position = await feed.page(Move(incident(1), (), (EAST,), "other"))
+    await feed.connection.execute(
+        "UPDATE read.board_changes SET row = jsonb_set(row, '{category}', '\"other.unclassified\"'),"
+        " categories = '{other.unclassified,traffic.accident}' WHERE page_position = $1",
+        position,
+    )
+    await asyncio.wait_for(edge.services.hub.told_of(position), DEADLINE_S)
+    edge.services.hub.recent = Recent(position)  # the rows must say it
+    async with opened(server[1], f"{path}&after={held}", headers) as events:
+        assert await heard(events, position) == {str(incident(1)): None}
+
+
+@pytest.mark.parametrize("limit", ["MISSED_POSITIONS_MAX", "MISSED_INCIDENTS_MAX"])
+async def test_who_missed_too_much_is_reset(
+    edge: Edge, server: tuple[Server, str], feed: Feed, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(board_feed, limit, 2)
+    held = feed.position
+    for number in range(3):
+        position = await feed.page(Move(incident(number), (), (EAST,), "a"))
+    await asyncio.wait_for(edge.services.hub.told_of(position), DEADLINE_S)
+    edge.services.hub.recent = Recent(position)
+    async with opened(server[1], f"{PATH}?after={held}", edge.as_operator("east-station.01")) as events:
+        told_now = await events.until("page")
+        assert [name for name, _ in told_now] == ["reset", "snapshot", "page"]
+        assert told_now[0][1]["reason"] == "too much has changed since"
+
+
+async def test_rows_that_were_switched_are_a_resync_for_all(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
+    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+        await events.until("page")
+        async with feed.connection.transaction():
+            await feed.connection.execute(
+                "UPDATE read.checkpoints SET position = position + 5, changes_since = position + 5 WHERE name = 'board'"
+            )
+            await feed.connection.execute("SELECT pg_notify($1, '')", CHANGES_CHANNEL)
+        assert (await events.until("resync"))[-1][1]["reason"] == "the board was built anew"
+        assert (await events.next())[0] == "end"
+    assert edge.services.hub.seated == 0
+
+
+# --- What is remembered -----------------------------------------------------------------------------------------------
+
+
+def change(position: int, *, size: int = 10) -> Change:
+    key = ("center", town.center(EAST))
+    nobody: frozenset[board_feed.Key] = frozenset()
+    return Change(position, incident(position), "a", frozenset("a"), nobody, frozenset([key]), b"x" * size)
+
+
+def test_what_is_remembered_is_bounded_and_says_from_where_on() -> None:
+    recent = Recent(10)
+    recent.add([change(11), change(12), change(12), change(15)])
+    assert [one.page_position for one in recent.after(10) or ()] == [11, 12, 12, 15]
+    assert [one.page_position for one in recent.after(12) or ()] == [15]
+    assert recent.after(15) == []
+    assert recent.after(9) is None
+    recent.add([change(16, size=board_feed.RECENT_BYTES_MAX - 2 * board_feed.CHANGE_BYTES)])
+    assert recent.floor == 15
+    assert recent.after(12) is None
+    assert [one.page_position for one in recent.after(15) or ()] == [16]
+
+
+def test_a_page_is_forgotten_whole() -> None:
+    recent = Recent(0)
+    recent.add([change(position) for position in range(1, board_feed.RECENT_CHANGES_MAX - 1)])
+    recent.add([change(10**6), change(10**6), change(10**6 + 1)])
+    assert recent.floor == 1
+    recent.add([change(10**6 + 2) for _ in range(board_feed.RECENT_CHANGES_MAX)])
+    assert recent.floor == 10**6 + 1
+    assert len(recent.after(10**6 + 1) or ()) == board_feed.RECENT_CHANGES_MAX
+
+
+def test_a_reading_that_its_limit_may_have_cut_ends_with_a_whole_page() -> None:
+    def row(position: int, number: int) -> dict[str, object]:
+        return {
+            "reached": 9,
+            "changes_since": 0,
+            "page_position": position,
+            "incident_id": incident(number),
+            "row": "{}",
+            "category": None,
+            "centers_before": [],
+            "centers_after": [],
+            "agencies_before": [],
+            "agencies_after": [],
+            "categories": [],
+        }
+
+    rows = [row(3, 1), row(3, 2), row(5, 1)]
+    assert board_feed.Reading.of(rows, limit=4).position == 9
+    cut = board_feed.Reading.of(rows, limit=3)
+    assert (cut.position, len(cut.changes)) == (3, 2)
+    assert board_feed.Reading.of(rows[:2], limit=2).position == 0  # not even one page: ask for more
