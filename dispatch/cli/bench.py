@@ -16,6 +16,7 @@ from rich.table import Table
 
 from dispatch import process
 from dispatch.bench.append import bench_append
+from dispatch.bench.fanout import FanoutOptions, bench_fanout, broken
 from dispatch.bench.peers.contest import bench_peers, missing_peers
 from dispatch.bench.rebuild import RebuildOptions, bench_rebuild, codec_figures, histories
 from dispatch.bench.scratch import scratch
@@ -34,7 +35,7 @@ Figures = Mapping[str, float | int]
 
 @click.group()
 def command() -> None:
-    """Measure: append rate, alert storm. Each starts servers of its own and leaves nothing behind."""
+    """Measure: append rate, alert storm, live streams. Each starts servers of its own and leaves nothing behind."""
     configure_logging("warning")
 
 
@@ -138,6 +139,22 @@ def codec(as_json: bool) -> None:
     history = histories()
     process.settle()
     show(codec_figures(history), as_json=as_json)
+
+
+@command.command()
+@click.option("--clients", default=5_000, show_default=True, help="Live streams on one API process.")
+@click.option("--at-city", default=50, show_default=True, help="How many of them look at the whole city.")
+@click.option("--rate", default=50.0, show_default=True, help="Facts in a second that change a board.")
+@click.option("--window", "window_s", default=5.0, show_default=True, help="An eighth of the measurement. [seconds]")
+@click.option("--seed", default=1, show_default=True, help="Same seed, same facts.")
+@json_option
+def fanout(clients: int, at_city: int, rate: float, window_s: float, seed: int, as_json: bool) -> None:
+    """Live streams: how fast a fact is with everybody who may see it, and what a stream costs."""
+    options = FanoutOptions(clients, at_city, rate, window_s, seed=seed)
+    figures = asyncio.run(bench_fanout(options, say=note))
+    show(figures, as_json=as_json)
+    if broken(figures):
+        raise click.exceptions.Exit(1)
 
 
 def show(figures: Figures, *, as_json: bool) -> None:
