@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from dispatch import directory
-from dispatch.handling import commitments, units
+from dispatch.handling import baselines, commitments
 from dispatch.partners import feed
 from dispatch.workers import correlator, reactor, recommender, releaser, router, timers
 from domain.policies import correlation_index, correlation_rules
@@ -24,8 +24,10 @@ LATE_S_MAX = 20.0
 SMALL: tuple[tuple[ModuleType | type, str, Any], ...] = (
     (directory, "PAGE_EVENTS", 9),
     (commitments, "TAIL_PAGE_EVENTS", 3),
-    (units, "PAGE_EVENTS", 3),
-    (units, "UNITS_REMEMBERED_MAX", 4),
+    (baselines, "FIRST_PAGE_EVENTS", 3),
+    (baselines, "PAGE_EVENTS", 3),
+    (baselines, "REMEMBERED_FROM_EVENTS", 2),
+    (baselines, "REMEMBERED_MAX", 4),
     (feed, "TREE_PAGE_EVENTS", 5),
     (reactor, "MARK_EVERY_POSITIONS", 25),
     (timers, "MARK_EVERY_POSITIONS", 25),
