@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from dispatch.partners.cloudevents import attributes_of, headers_of
 from dispatch.partners.subjects import DIRECT_GET, command_subject, feed_stream
 from dispatch.simulation.chance import Chance
-from dispatch.simulation.city import CITY
+from dispatch.simulation.city import CITY, SPOTS
 from dispatch.simulation.history import Acknowledged, Asked
 from dispatch.simulation.jetstream import Message, NatsClient
 from dispatch.simulation.process import Process
@@ -26,6 +26,9 @@ from domain.vocabulary import ActorKind
 
 UNAVAILABLE = 503
 STEPS = ("acknowledge", "en-route", "on-scene", "clear")
+POSITION = "position"
+"""Kept outside the log: a repeat is harmless and no answer is stored."""
+WORDS = {"decline": {"reason": "busy"}, "note": {"text": "on it"}, "resolve": {"disposition": "handled"}}
 IDLE_S = 2.5
 
 
@@ -82,15 +85,18 @@ class Agency(Caller):
             verb = self.chance.one_of(STEPS)
         else:
             said = {"incident_id": incident_id}
-            verb = self.chance.one_of(("accept", "accept", "decline", "note", "resolve"))
-            said |= {
-                "decline": {"reason": "busy"},
-                "note": {"text": "on it"},
-                "resolve": {"disposition": "handled"},
-            }.get(verb, {})
+            verb = self.chance.one_of(("accept", "accept", "decline", "note", "resolve", POSITION))
+            said = self._position() if verb == POSITION else said | WORDS.get(verb, {})
         message_id = uuid5(UUID(attributes["id"]), f"answer\x1f{self.chance.whole(0, 9)}")
         times = 2 if self.chance.happens(0.15) else 1
         await asyncio.gather(*(self._send(verb, said, message_id) for _ in range(times)))
+
+    def _position(self) -> dict[str, Any]:
+        """Where one of its units is."""
+        units = [unit_id for unit_id, agency in self.world.city.unit_agencies.items() if agency == self.code]
+        spot = self.chance.one_of(SPOTS)
+        reported_at = self.world.clock.now().isoformat()
+        return {"unit_id": str(units[0]), "lon": spot.lon, "lat": spot.lat, "reported_at": reported_at}
 
     async def _send(self, verb: str, said: Mapping[str, Any], message_id: UUID) -> None:
         """The same message until somebody answers it."""
@@ -108,7 +114,7 @@ class Agency(Caller):
                 break
             await asyncio.sleep(self.chance.between(0.1, 1.5))
         self.world.trace.note(self.name, f"{verb} {message_id}: {told['status']}")
-        if told["status"] == "recorded":
+        if told["status"] == "recorded" and verb != POSITION:
             self.world.history.acknowledged.append(
                 Acknowledged(asked, told["position"], told["changed"], told["answer"])
             )

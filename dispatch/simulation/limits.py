@@ -24,10 +24,11 @@ LATE_S_MAX = 20.0
 SMALL: tuple[tuple[ModuleType | type, str, Any], ...] = (
     (directory, "PAGE_EVENTS", 9),
     (commitments, "TAIL_PAGE_EVENTS", 3),
-    (baselines, "FIRST_PAGE_EVENTS", 3),
+    (baselines, "FIRST_PAGE_EVENTS", 4),
     (baselines, "PAGE_EVENTS", 3),
     (baselines, "REMEMBERED_FROM_EVENTS", 2),
-    (baselines, "REMEMBERED_MAX", 4),
+    (baselines, "REMEMBERED_MAX", 6),
+    (baselines, "SNAPSHOT_EVERY_EVENTS", 5),
     (feed, "TREE_PAGE_EVENTS", 5),
     (reactor, "MARK_EVERY_POSITIONS", 25),
     (timers, "MARK_EVERY_POSITIONS", 25),

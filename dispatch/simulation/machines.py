@@ -31,6 +31,8 @@ KINDS = {
 SEVERITIES = {"unknown": 4, "minor": 4, "moderate": 3, "severe": 2, "extreme": 1}
 STATUSES = {"actual": 22, "exercise": 1, "test": 1}
 BATCH_MAX = 4
+BURST = 0.2
+"""How often a message follows the one before at once."""
 
 
 class Gateway(Caller):
@@ -51,7 +53,8 @@ class Gateway(Caller):
         """Send so many messages, some while earlier ones are still unanswered."""
         sending = []
         for _ in range(messages):
-            await asyncio.sleep(self.chance.between(0.0, 5.0))
+            if not self.chance.happens(BURST):
+                await asyncio.sleep(self.chance.between(0.0, 6.0))
             drafts = self._message()
             times = 2 if self.chance.happens(0.1) else 1
             sending += [self.world.loop.create_task(self._send(drafts)) for _ in range(times)]

@@ -8,7 +8,7 @@ dense, nobody is ownerless, no unit is booked twice (`dispatch.audit.wholeness`)
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from uuid import UUID, uuid5
 
@@ -100,15 +100,23 @@ def _is_of(fact: Fact[Event], request_id: UUID) -> bool:
 
 def _unsent(story: Story, history: History) -> Iterator[str]:
     """I2: nothing of a person or a partner is there that nobody asked for."""
-    asked_by: dict[str, list[Asked]] = {}
+    asked_by: dict[str, deque[Asked]] = {}
     for asked in history.asked.values():
-        asked_by.setdefault(asked.actor.id, []).append(asked)
+        asked_by.setdefault(asked.actor.id, deque()).append(asked)
     for fact in story.facts:
         actor = fact.envelope.actor
-        if actor.kind in (ActorKind.OPERATOR, ActorKind.PARTNER) and not any(
-            _is_of(fact, asked.request_id) for asked in asked_by.get(actor.id, [])
-        ):
+        if actor.kind in (ActorKind.OPERATOR, ActorKind.PARTNER) and not _was_asked(fact, asked_by.get(actor.id)):
             yield f"I2: {fact.event.name} at {fact.position} was asked by nobody ({actor.id})"
+
+
+def _was_asked(fact: Fact[Event], asked: deque[Asked] | None) -> bool:
+    """Whether one of these requests made the fact. The one found stays in front: the next fact is mostly its own."""
+    for _ in range(len(asked or ())):
+        assert asked is not None, "nothing was asked, then"
+        if _is_of(fact, asked[0].request_id):
+            return True
+        asked.rotate(-1)
+    return False
 
 
 def _alerts_sent(story: Story, history: History) -> Iterator[str]:

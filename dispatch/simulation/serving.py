@@ -36,7 +36,7 @@ class ApiProcess:
         base = world.base(process)
         self.process = process
         self.base = base
-        self._clock = world.clock
+        self._clock = base.clock
         self.incidents = IncidentDesk(base.scribe, base.directory, base.commitments())
         self.assignments = AssignmentDesk(base.scribe, base.directory, base.positions)
         self.reports = ReportDesk(base.scribe, base.directory)

@@ -106,11 +106,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 class VirtualClock:
-    """`dispatch.ports.Clock` of a virtual loop."""
+    """`dispatch.ports.Clock` of a virtual loop; `ahead_s` is how wrong it goes."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, ahead_s: float = 0.0) -> None:
         self._loop = loop
+        self._start = START + timedelta(seconds=ahead_s)
 
     def now(self) -> datetime:
         """The present instant."""
-        return START + timedelta(seconds=self._loop.time())
+        return self._start + timedelta(seconds=self._loop.time())

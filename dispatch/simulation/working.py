@@ -52,7 +52,7 @@ class WorkerProcess:
             directory=base.directory,
             positions=base.positions,
             pool=self._pool,
-            clock=world.clock,
+            clock=base.clock,
         )
         base.spawn("work", self._begin)
 
@@ -60,7 +60,7 @@ class WorkerProcess:
         """All parts, once the city is known."""
         base, world = self._base, self._world
         await base.known()
-        log, directory, clock = base.log, base.directory, world.clock
+        log, directory, clock = base.log, base.directory, base.clock
         self._react(Correlator(log=log, directory=directory, clock=clock))
         self._react(Router(log=log, directory=directory, clock=clock))
         self._react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions))

@@ -10,7 +10,7 @@ from uuid import UUID
 from dispatch.directory import Directory
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.scribe import Scribe
-from dispatch.ports import Assigned, EventLog, UnitPosition
+from dispatch.ports import Assigned, EventLog, Snapshot, UnitPosition
 from dispatch.simulation.chance import Chance, SeededIds
 from dispatch.simulation.city import CITY, founded
 from dispatch.simulation.feed_tables import FeedTables
@@ -30,6 +30,8 @@ T = TypeVar("T")
 DIRECTORY_IDLE_S = 5.0
 DIRECTORY_EVERY_S = 2.0
 RESTART_S_MAX = 3.0
+CLOCK_WRONG_S_MAX = 0.4
+"""How far a process's clock may be from the store's, either way; another life has another clock."""
 
 
 class World:
@@ -52,6 +54,7 @@ class World:
         self.jetstream = JetStream()
         self.locks = Locks(self.network)
         self.positions: dict[UUID, UnitPosition] = {}
+        self.snapshots: dict[tuple[UUID, str, str], Snapshot] = {}
         self.ids = SeededIds(self.chance("ids"), START)
         self.lives: dict[str, Process] = {}
         self.history = History()
@@ -120,16 +123,16 @@ class Base:
     def __init__(self, world: World, process: Process) -> None:
         self.world = world
         self.process = process
-        self.clock = world.clock
+        self.clock = VirtualClock(world.loop, world.network.chance.between(-CLOCK_WRONG_S_MAX, CLOCK_WRONG_S_MAX))
         self.log: EventLog = RemoteLog(world.log, world.network, world.store, process, world.wake_ups)
-        self.scribe = Scribe(self.log, SimulatedSealer(), world.clock)
+        self.scribe = Scribe(self.log, SimulatedSealer(), self.clock, RemoteSnapshots(world, process))
         self.directory = Directory(self.log, CITY)
         self.positions = RemotePositions(world, process)
         self.spawn("directory", self._tail_directory)
 
     def commitments(self) -> Commitments:
         """Which units are on an incident."""
-        return Commitments(self.log, RemoteRoster(self.world, self.process))
+        return Commitments(self.log, RemoteRoster(self.world, self.process), RemoteSnapshots(self.world, self.process))
 
     def spawn(self, part: str, run: Callable[..., object], *arguments: object) -> None:
         """A part of the process that runs as long as it does."""
@@ -202,4 +205,32 @@ class RemoteRoster:
 
         return await self._world.network.call(
             self._process, self._world.store, "read the roster", look, failure=unavailable
+        )
+
+
+class RemoteSnapshots:
+    """`dispatch.ports.Snapshots` in a dictionary, over a line."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    async def find(self, stream_id: UUID, *, kind: str, rules: str) -> Snapshot | None:
+        """The snapshot made by these rules, if there is one."""
+        return await self._call("read a snapshot", lambda: self._world.snapshots.get((stream_id, kind, rules)))
+
+    async def keep(self, snapshot: Snapshot) -> None:
+        """Store it unless a later one by the same rules is there."""
+        key = (snapshot.stream_id, snapshot.kind, snapshot.rules)
+
+        def store() -> None:
+            before = self._world.snapshots.get(key)
+            if before is None or before.version < snapshot.version:
+                self._world.snapshots[key] = snapshot
+
+        await self._call("keep a snapshot", store)
+
+    async def _call(self, what: str, work: Callable[[], T]) -> T:
+        return await self._world.network.call(
+            self._process, self._world.store, what, work, failure=unavailable, writes=what.startswith("keep")
         )
