@@ -116,7 +116,8 @@ class _LostFold(Plant):
         if not page.facts or not self._chance.happens(0.01):
             return page
         lost = self._chance.whole(0, len(page.facts) - 1)
-        return replace(page, facts=[fact for index, fact in enumerate(page.facts) if index != lost])
+        kept = [fact for index, fact in enumerate(page.facts) if index != lost]
+        return fold.Page(page.position, kept, page.newer, page.newer_topic)
 
 
 class _DroppedTransfer(Plant):
