@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import platform
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,13 +18,16 @@ from rich.table import Table
 from dispatch import process
 from dispatch.bench.append import bench_append
 from dispatch.bench.fanout import FanoutOptions, bench_fanout, broken
+from dispatch.bench.growth import LARGE_EVENTS, SMALL_EVENTS, bench_growth
 from dispatch.bench.peers.contest import bench_peers, missing_peers
 from dispatch.bench.rebuild import RebuildOptions, bench_rebuild, codec_figures, histories
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, bench_storm
 from dispatch.bench.storm_max import bench_storm_max
+from dispatch.bench.wakeup import bench_wakeup
 from dispatch.cli.options import json_option
-from dispatch.cli.output import note, print_json, progress
+from dispatch.cli.output import Advance, note, print_json, progress
+from dispatch.cli.up import prepare_data_dir
 from dispatch.embedded.postgres import EmbeddedPostgres
 from dispatch.ports import RecordedEvent
 from dispatch.telemetry import configure_logging
@@ -48,7 +52,7 @@ def command() -> None:
 )
 @json_option
 def append(seconds: float, rounds: int, peers: bool, peers_folder: Path, as_json: bool) -> None:
-    """Append rate at 1, 16, 64 and 256 writers, beside raw PostgreSQL in the same run.
+    """Append rate at 1, 16, 64 and 256 writers, beside raw PostgreSQL in the same run; how soon others know.
 
     With --peers: at 1 and 64 writers, from two processes at once, and beside other event stores.
     """
@@ -63,7 +67,7 @@ def append(seconds: float, rounds: int, peers: bool, peers_folder: Path, as_json
 
 async def _append(seconds: float, rounds: int) -> Figures:
     async with a_server() as dsn:
-        return await bench_append(dsn, seconds=seconds, rounds=rounds)
+        return {**await bench_append(dsn, seconds=seconds, rounds=rounds), **await bench_wakeup(dsn)}
 
 
 async def _peers(peers_folder: Path, seconds: float, rounds: int) -> Figures:
@@ -72,10 +76,10 @@ async def _peers(peers_folder: Path, seconds: float, rounds: int) -> Figures:
 
 
 @asynccontextmanager
-async def a_server() -> AsyncIterator[str]:
-    """A durable PostgreSQL for as long as one measurement; its DSN."""
-    with scratch("dispatch-bench-") as folder:
-        postgres = EmbeddedPostgres(folder / "postgres")
+async def a_server(folder: Path | None = None) -> AsyncIterator[str]:
+    """A durable PostgreSQL for as long as one measurement (in `folder`, which stays); its DSN."""
+    with contextlib.nullcontext(folder) if folder is not None else scratch("dispatch-bench-") as place:
+        postgres = EmbeddedPostgres(place / "postgres")
         try:
             yield await postgres.start()
         finally:
@@ -155,6 +159,27 @@ def fanout(clients: int, at_city: int, rate: float, window_s: float, seed: int, 
     show(figures, as_json=as_json)
     if broken(figures):
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.option("--events", default=LARGE_EVENTS, show_default=True, help="Events of the large log.")
+@click.option("--folder", type=Path, help="Keep the filled server here; a later run measures without filling again.")
+@json_option
+def growth(events: int, folder: Path | None, as_json: bool) -> None:
+    """Append, command, board read and resume in a log of millions, beside one of 50,000 events.
+
+    Filling takes about 700 bytes of disk and 0.1 ms an event.
+    """
+    with progress("fill", SMALL_EVENTS + events) as advance:
+        figures = asyncio.run(_growth(folder, events, advance))
+    show(figures, as_json=as_json)
+
+
+async def _growth(folder: Path | None, events: int, advance: Advance) -> Figures:
+    with contextlib.nullcontext(folder) if folder is not None else scratch("dispatch-growth-") as place:
+        prepare_data_dir(place)
+        async with a_server(place) as dsn:
+            return await bench_growth(dsn, place, events, say=note, advance=advance)
 
 
 def show(figures: Figures, *, as_json: bool) -> None:
