@@ -100,7 +100,7 @@ async def bench_storm(options: StormOptions, *, say: Say, advance: Callable[[int
                 sent = await _send(running, night, advance)
                 memory_mb = peak_memory_mb()
                 say("waiting until everything is on the board")
-                await _settled(base.log, base.pool)
+                await settled(base.log, base.pool)
                 say("counting")
                 seen = await watching.count(list(sent.began_at))
             figures = await _figures(base.log, base.pool, sent, seen)
@@ -158,7 +158,7 @@ async def _deliver(connection: Connection, sending: Sending, sent: Sent) -> None
     raise Unavailable("bench.refused", f"Alert {sending.alert} was refused {ATTEMPTS_MAX} times: {answer.body[:300]!r}")
 
 
-async def _settled(log: EventLog, pool: asyncpg.Pool) -> None:
+async def settled(log: EventLog, pool: asyncpg.Pool) -> None:
     """Until every alert has been judged and every projection shows the judgements.
 
     The log itself need not stand still: on such a night deadlines go on passing.
@@ -179,7 +179,8 @@ async def _figures(log: EventLog, pool: asyncpg.Pool, sent: Sent, seen: dict[str
         list(sent.began_at),
     )
     recorded = await pool.fetchval("SELECT count(*) FROM log.events WHERE topic LIKE 'alert.%'")
-    positions, linked, incidents = await _links(log)
+    positions, linked, opened = await links(log)
+    incidents = len(opened)
     latencies = sorted(_latencies_ms(sent, positions, linked, seen["pages"]))
     accepted = len(sent.began_at)
     return {
@@ -199,11 +200,11 @@ async def _figures(log: EventLog, pool: asyncpg.Pool, sent: Sent, seen: dict[str
     }
 
 
-async def _links(log: EventLog) -> tuple[dict[str, int], dict[int, int], int]:
-    """From the log: each alert's position; for each alert position the fact that put it on a board; incidents."""
+async def links(log: EventLog) -> tuple[dict[str, int], dict[int, int], frozenset[int]]:
+    """From the log: each alert's position; for each alert position the fact that put it on a board; the openings."""
     positions: dict[str, int] = {}
     linked: dict[int, int] = {}
-    incidents = 0
+    opened: set[int] = set()
     async for fact in _facts(log, (AlertReceived.name, AlertsFolded.name, IncidentOpened.name)):
         match fact.event:
             case AlertReceived():
@@ -211,11 +212,11 @@ async def _links(log: EventLog) -> tuple[dict[str, int], dict[int, int], int]:
             case AlertsFolded(alerts=alerts):
                 linked.update({alert.position: fact.position for alert in alerts})
             case IncidentOpened(cause=cause):
-                incidents += 1
+                opened.add(fact.position)
                 linked.update(dict.fromkeys(cause.alert_positions, fact.position))
             case _:
                 pass
-    return positions, linked, incidents
+    return positions, linked, frozenset(opened)
 
 
 async def _facts(log: EventLog, topics: Sequence[str]) -> AsyncIterator[Any]:

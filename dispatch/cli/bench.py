@@ -19,6 +19,7 @@ from dispatch import process
 from dispatch.bench.append import bench_append
 from dispatch.bench.fanout import FanoutOptions, bench_fanout, broken
 from dispatch.bench.growth import LARGE_EVENTS, SMALL_EVENTS, bench_growth
+from dispatch.bench.latency import WARM_S, LatencyOptions, bench_latency
 from dispatch.bench.peers.contest import bench_peers, missing_peers
 from dispatch.bench.rebuild import RebuildOptions, bench_rebuild, codec_figures, histories
 from dispatch.bench.scratch import scratch
@@ -180,6 +181,22 @@ async def _growth(folder: Path | None, events: int, advance: Advance) -> Figures
         prepare_data_dir(place)
         async with a_server(place) as dsn:
             return await bench_growth(dsn, place, events, say=note, advance=advance)
+
+
+@command.command()
+@click.option("--rate", default=500.0, show_default=True, help="Single alerts sent in a second.")
+@click.option("--duration", "duration_s", default=30.0, show_default=True, help="Length after warming up. [seconds]")
+@click.option("--same-spot", default=0.95, show_default=True, help="Share of alerts that comes from hot spots.")
+@json_option
+def latency(rate: float, duration_s: float, same_spot: float, as_json: bool) -> None:
+    """From an accepted alert to a live screen, and from a command to one's own screen."""
+    options = LatencyOptions(rate, duration_s, same_spot)
+    with (
+        progress("alerts", round(rate * (duration_s + WARM_S))) as advance,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        figures = runner.run(bench_latency(options, say=note, advance=advance))
+    show(figures, as_json=as_json)
 
 
 def show(figures: Figures, *, as_json: bool) -> None:
