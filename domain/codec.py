@@ -58,6 +58,7 @@ class Shape:
     """What reading one type of event takes. `opening` is how its stored form begins in the present version."""
 
     event: type[Event]
+    version: int
     opening: bytes
     body: Callable[[bytes], Event]
     whole: TypeAdapter[Any]
@@ -68,7 +69,7 @@ def shape_of(event: type[Event], version: int) -> Shape:
     """Made on first use and kept."""
     whole = TypeAdapter(create_model(f"Stored{event.__name__}", __base__=Stored[event]))  # type: ignore[valid-type]
     opening = b'{"schema_version":%d,' % version
-    return Shape(event, opening, TypeAdapter(event).validator.validate_json, whole)
+    return Shape(event, version, opening, TypeAdapter(event).validator.validate_json, whole)
 
 
 def encode(event: Event, envelope: Envelope) -> bytes:
@@ -114,6 +115,9 @@ def open_fact(
     return _decode_the_long_way(shape, topic, state, position, stream_id, version, recorded_at)
 
 
+_PUT = object.__setattr__
+
+
 class OpenedFact(Fact[Event]):
     """A fact whose body is still bytes. What was asked for once is kept."""
 
@@ -136,7 +140,7 @@ class OpenedFact(Fact[Event]):
         state: bytes,
         middle: int,
     ) -> None:
-        put = object.__setattr__  # facts are frozen
+        put = _PUT  # facts are frozen
         put(self, "position", position)
         put(self, "stream_id", stream_id)
         put(self, "version", version)
@@ -267,11 +271,18 @@ def fact_of(row: LogRow) -> Fact[Event]:
     return fact
 
 
+_SHAPES: dict[str, Shape] = {}
+"""By topic, those used so far."""
+
+
 def _known(topic: str, position: int) -> Shape:
     event = EVENTS.get(topic)
     if event is None:
         raise NewerSchema(f"unknown event {topic} at position {position}: upgrade this reader")
-    return shape_of(event, event.schema_version)
+    shape = _SHAPES.get(topic)
+    if shape is None or shape.event is not event or shape.version != event.schema_version:
+        shape = _SHAPES[topic] = shape_of(event, event.schema_version)
+    return shape
 
 
 def _middle_of(state: bytes, shape: Shape) -> int:
