@@ -122,7 +122,10 @@ class Timers:
                 continue  # its next look is at the version that this answer leaves
             change = self._change(due, streams, now)
             if change is None:
-                self.dues.rest(due.key)
+                # On facts that are not folded yet (another owner's escalation, say) this look decides nothing: resting,
+                # the deadline would not take the next step from the fact that sets it. The next look has folded it.
+                if _known_up_to(due, streams) <= self._position:
+                    self.dues.rest(due.key)
             else:
                 commands[due.incident_id] = due, await self._scribe.command([change], _request(due, now))
         if not commands:
@@ -177,6 +180,12 @@ def _folded(rows: Sequence[RecordedEvent]) -> tuple[int, IncidentState]:
     for row in rows:
         state = evolve(state, as_fact(row).event)
     return (rows[-1].version if rows else 0), state
+
+
+def _known_up_to(due: Due, streams: Mapping[UUID, Sequence[RecordedEvent]]) -> int:
+    """The last fact that was looked at for a deadline."""
+    read = [streams[due.incident_id], streams[due.unit_id] if due.unit_id is not None else ()]
+    return max((rows[-1].position for rows in read if rows), default=0)
 
 
 def _is_unacknowledged(due: Due, rows: Sequence[RecordedEvent]) -> bool:

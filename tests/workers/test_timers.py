@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Request
-from dispatch.store.memory import MemoryRoster
+from dispatch.ports import RecordedEvent
+from dispatch.store.memory import MemoryLog, MemoryRoster
 from domain.assignment.events import AssignmentAcknowledged, AssignmentMade
 from domain.event import Actor, GeoPoint
 from domain.identifiers import center_id, named
@@ -199,6 +202,39 @@ async def test_an_assignment_nobody_acknowledged_while_its_incident_was_merged_i
 
     (told,) = [event for event in await town.events(IncidentEscalated) if event.assignment_id is not None]
     assert (told.due_at, told.late_s) == (due_at, 61)
+
+
+class Meanwhile(MemoryLog):
+    """Somebody acts between what was folded and what is read next."""
+
+    def __init__(self, clock: HandClock) -> None:
+        super().__init__(clock)
+        self.act: Callable[[], Awaitable[object]] | None = None
+
+    async def read_streams(
+        self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
+    ) -> dict[UUID, list[RecordedEvent]]:
+        act, self.act = self.act, None
+        if act is not None:
+            await act()
+        return await super().read_streams(stream_ids, up_to_position=up_to_position)
+
+
+async def test_a_deadline_that_another_owner_answered_while_we_looked_goes_on_to_its_next_level():
+    clock = HandClock()
+    log = Meanwhile(clock)
+    town = await Town(log, clock).found()
+    other = Town(log, clock)
+    await opened(town)
+    await town.timers.step()
+    clock.advance(seconds=180)
+    log.act = other.timers.step
+    assert await town.timers.step() == 0
+    assert [event.level for event in await town.events(IncidentEscalated)] == [1]
+
+    clock.advance(seconds=180)
+    await town.timers.step()
+    assert [event.level for event in await town.events(IncidentEscalated)] == [1, 2]
 
 
 async def test_the_time_in_which_an_incident_was_dismissed_is_nobodys():
