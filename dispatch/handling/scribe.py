@@ -7,6 +7,7 @@ at most `DECIDE_ATTEMPTS` times.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -40,8 +41,12 @@ from domain.refusals import Conflict, Refusal, Refused
 
 __all__ = ["Loaded"]
 
-DECIDE_ATTEMPTS = 8
-"""How often a decision without a stated version is made anew after somebody else was first."""
+DECIDE_ATTEMPTS = 40
+"""How often a decision without a stated version is made anew after somebody else was first. Numbers are the contended
+case: on a flood night the correlator takes some hundred a second, and a caller's report must get one among them."""
+AT_ONCE_ATTEMPTS = 3
+"""After these a decision waits a moment before it is made again, or the same one loses again and again."""
+PAUSE_MS_MAX = 15
 
 S = TypeVar("S")
 Decision: TypeAlias = Sequence[Event] | Refusal
@@ -227,6 +232,8 @@ class Scribe:
                 last = attempt_number == DECIDE_ATTEMPTS - 1
                 if conflict.code != "stale_version" or request.expected_version is not None or last:
                     raise
+            if attempt_number >= AT_ONCE_ATTEMPTS:
+                await asyncio.sleep(_pause_s(request, attempt_number))
         raise AssertionError("the loop returns or raises")
 
     async def _answered_before(self, request: Request) -> Outcome | None:
@@ -239,6 +246,11 @@ class Scribe:
         if found.fingerprint != key.fingerprint:
             raise key_reused(key.key)
         return Outcome(found.position, json.loads(found.answer), repeated=True, changed=False)
+
+
+def _pause_s(request: Request, attempt_number: int) -> float:
+    """Another pause for each request and attempt, and the same one again in a replay: bits of the request's id."""
+    return (request.request_id.int >> attempt_number) % (PAUSE_MS_MAX + 1) / 1000
 
 
 def check_version(loaded: Loaded[S], request: Request) -> None:

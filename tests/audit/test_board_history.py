@@ -39,7 +39,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 async def told(pg_log: PostgresLog, store: PostgresBoardBaselines) -> int:
     """Stories of three incidents that open, end, come back, merge and are unreadable; the log's last position."""
     last = 0
-    for story in collected(12):
+    for story in collected(20):
         last = await tell(pg_log, story, began=last)
     made = await board_history.keep(pg_log, store, rest=0, every=EVERY)
     assert made == last // EVERY > 5
