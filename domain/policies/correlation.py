@@ -73,13 +73,13 @@ def _judge(index: CorrelationIndex, alert: Alert, rules: CorrelationRules, judge
     case = Case(alert, category, rules.severity_of(alert.content), rules.correlation(category), rules)
     if alert.is_cancellation:
         # How bad it was is no news any more, and it belongs to what it cancels, not to what happens to be near.
-        match = _referenced(index, alert, category)
+        match = _referenced(index, alert, category, rules)
         if match is None:
             _leave(alert, "correlation.cancels_nothing_known", judgement)
         else:
             _fold(index, replace(case, severity=Severity.UNKNOWN), match, judgement)
         return
-    match = _referenced(index, alert, category) or _nearest(index, case)
+    match = _referenced(index, alert, category, rules) or _nearest(index, case)
     if match is not None:
         _fold(index, case, match, judgement)
         return
@@ -104,7 +104,7 @@ def _left_alone(content: AlertContent) -> str | None:
     return None
 
 
-def _referenced(index: CorrelationIndex, alert: Alert, category: str) -> Match | None:
+def _referenced(index: CorrelationIndex, alert: Alert, category: str, rules: CorrelationRules) -> Match | None:
     """The live incident of the public warning that this one updates or cancels; of its own category if there is one.
 
     One message may say several things and have opened several incidents. A message revised under its own name
@@ -118,7 +118,9 @@ def _referenced(index: CorrelationIndex, alert: Alert, category: str) -> Match |
     for reference in (*details.references, *own):
         for incident_id in index.by_warning.get(",".join(reference.split(",")[:2]), ()):
             tracked = index.incidents.get(incident_id)
-            head = index.head_of(tracked) if tracked is not None else None
+            if tracked is None or index.is_forgotten(tracked, rules):
+                continue
+            head = index.head_of(tracked)
             if head is not None and head.standing is Standing.LIVE and head.status is alert.content.status:
                 found.append(head)
     if not found:
@@ -151,8 +153,8 @@ def _why_not(index: CorrelationIndex, case: Case, tracked: Tracked, head: Tracke
     """
     at, window = case.alert.at, timedelta(seconds=case.rule.window_s)
     first, last = min(tracked.first_at, head.first_at), max(tracked.last_at, head.last_at)
-    if index.horizon is not None and index.horizon - last > timedelta(seconds=case.rules.retention_s):
-        return "correlation.too_old"  # an index rebuilt from the log would not know it
+    if index.is_forgotten(tracked, case.rules):
+        return "correlation.too_old"
     if not first - window <= at <= last + window:
         return "correlation.outside_window"
     if head.standing is Standing.OVER:

@@ -140,6 +140,22 @@ class CorrelationIndex:
             found = self.incidents.get(found.head_id)
         return found
 
+    def is_forgotten(self, tracked: Tracked, rules: CorrelationRules) -> bool:
+        """Whether it, or an incident on the way to its head, is older than what is remembered.
+
+        Sweeping happens now and then, and an index rebuilt from the log begins later: neither may decide anything. So
+        what might have been swept counts as swept.
+        """
+        retention = timedelta(seconds=rules.retention_s)
+        found: Tracked | None = tracked
+        while found is not None and self.horizon is not None:
+            if self.horizon - found.last_at > retention:
+                return True
+            if found.standing is not Standing.MERGED or found.head_id is None:
+                return False
+            found = self.incidents.get(found.head_id)
+        return False
+
     # How it changes.
 
     def put(self, tracked: Tracked) -> None:

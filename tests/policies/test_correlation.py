@@ -108,6 +108,20 @@ def test_a_merged_incident_hands_it_to_its_head():
     assert judgement.foldings[head.incident_id].alerts[0].reason == "correlation.head_of_merged"
 
 
+def test_an_incident_merged_away_too_long_ago_hands_nothing_to_its_head_swept_or_not():
+    long_ago = NOON - timedelta(seconds=RULES.retention_s + 1)
+    head = open_incident("head", point=north_of(WEST, 5_000))
+    guest = open_incident(
+        "guest", standing=Standing.MERGED, head_id=head.incident_id, first_at=long_ago, last_at=long_ago
+    )
+    for known in ([head], [head, guest]):
+        index = CorrelationIndex()
+        index.horizon = NOON
+        for tracked in known:
+            index.put(tracked)
+        assert correlate(index, [an_alert()], RULES).foldings == {}
+
+
 def test_a_rise_is_said_once_a_step_and_at_the_version_it_was_judged_on():
     alerts = [
         an_alert(1, severity=Severity.SEVERE),
