@@ -54,6 +54,7 @@ class Limits:
         self.least = next((value for item in metadata if (value := _bound(item, "ge", "gt")) is not None), None)
         self.most = next((value for item in metadata if (value := _bound(item, "le", "lt")) is not None), None)
         self.above = any(getattr(item, "gt", None) is not None for item in metadata)
+        self.below = any(getattr(item, "lt", None) is not None for item in metadata)
         self.length_min = next((item.min_length for item in metadata if hasattr(item, "min_length")), 0)
         self.length_max = next((item.max_length for item in metadata if hasattr(item, "max_length")), None)
 
@@ -190,6 +191,7 @@ def _any_leaf(annotation: Any, limits: Limits) -> st.SearchStrategy[Any]:
             allow_nan=False,
             allow_infinity=False,
             exclude_min=limits.above and limits.least is not None,
+            exclude_max=limits.below and limits.most is not None,
         ),
         str: lambda: (
             st.from_regex(limits.pattern, fullmatch=True)
