@@ -43,7 +43,8 @@ POSITIONS_PER_ROW = 10
 PAGE_EVENTS = 500
 REST = 3.0
 """Keeping baselines takes a quarter of a core's time at most: nobody waits for them."""
-BEGINNING = datetime.min.replace(tzinfo=UTC)
+BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
+"""Before anything happened. Not the first instant there is: the driver stores that as -infinity and reads it naive."""
 
 Advanced = Callable[[int, int], None]
 """Told (position, goal) after each page."""

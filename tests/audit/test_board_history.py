@@ -12,7 +12,7 @@ import pytest
 
 from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
-from dispatch.ports import EventLog, RecordedEvent
+from dispatch.ports import AppendCommand, EventLog, NewEvent, RecordedEvent, StreamAppend
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.postgres import PostgresLog
 from dispatch.workers.board_keeper import keep_boards
@@ -169,3 +169,14 @@ async def test_the_worker_keeps_them_until_it_is_stopped(
                 break
     stop.set()
     await keeping
+
+
+async def test_a_baseline_of_a_board_on_which_nothing_has_happened_yet_is_folded_on(
+    pg_log: PostgresLog, store: PostgresBoardBaselines
+) -> None:
+    await pg_log.append(
+        AppendCommand((StreamAppend(UUID(int=5), None, (NewEvent("camera.never_folded", b"{}"),) * (EVERY + 1)),))
+    )
+    assert await board_history.keep(pg_log, store, rest=0, every=EVERY) == 1
+    last = await tell(pg_log, collected(1)[0], began=(await pg_log.tip()).position)
+    assert await board(pg_log, AsOf(last), store) == await board(pg_log, AsOf(last), None)
