@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 from dispatch.bootstrap import credentials
 from dispatch.demo.scenes.acts import resolve_and_close
 from dispatch.demo.stage import Stage
-from dispatch.partners.connection import joined
+from dispatch.partners.connection import joined, settled
 from dispatch.partners.subjects import DIRECT_GET, command_subject, feed_stream, feed_wildcard
 
 WAIT_S = 1.5
@@ -67,7 +67,7 @@ async def _hears_nothing(client: Client, subject: str, stage: Stage) -> bool:
 
     with contextlib.suppress(NatsError):
         await client.subscribe(subject, cb=hear)
-        await client.flush(timeout=2)
+        await settled(client, 2)
     incident_id = stage.incidents.get("accident")
     if incident_id is not None:
         await stage.seats["supervisor"].decide(incident_id, "reopen", {"reason": "演练：旁听者不得听到"})

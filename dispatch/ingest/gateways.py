@@ -33,6 +33,7 @@ from dispatch.ingest.answers import document_of
 from dispatch.ingest.intake import Intake, Message
 from dispatch.ingest.limits import BATCH_ALERTS_MAX, BODY_BYTES_MAX
 from dispatch.ingest.message import Delivery, clean
+from dispatch.partners.connection import settled
 from domain.event import Actor
 from domain.refusals import DispatchError, Refused, Unavailable
 from domain.vocabulary import ActorKind, CoordinateSystem
@@ -100,7 +101,7 @@ class GatewayIntake:
             await client.subscribe(subject, queue=QUEUE_GROUP, cb=self._arrived)
             for subject in (self._subject, f"{self._subject}.*")
         ]
-        await client.flush(timeout=LISTENING_CHECK_S)
+        await settled(client, LISTENING_CHECK_S)
         await self._say(None)
         self.listening.set()
         while not client.is_closed and not stop.is_set():
@@ -121,7 +122,7 @@ class GatewayIntake:
                 await subscription.drain()  # type: ignore[no-untyped-call]  # the library's own
             while page := self._waiting_now():
                 await self._take(page)
-            await client.flush(timeout=LISTENING_CHECK_S)
+            await settled(client, LISTENING_CHECK_S)
 
     async def _say(self, trouble: str | None) -> None:
         self._reported_at = time.monotonic()

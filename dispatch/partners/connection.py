@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -71,6 +72,16 @@ async def _join(
         await leave(client)
         raise
     return client, lost
+
+
+async def settled(client: Client, timeout_s: float) -> None:
+    """Wait until all that was subscribed and published so far has reached the server.
+
+    `flush` alone does not tell: the client writes its PING before the commands that wait to be sent, so that only a
+    second one comes after them. Raises nats' own `TimeoutError`.
+    """
+    for _ in range(2):
+        await client.flush(timeout=math.ceil(timeout_s))
 
 
 async def leave(client: Client) -> None:

@@ -15,6 +15,7 @@ from nats.errors import NoRespondersError
 from dispatch.ingest.gateways import WAITING_OF_ONE_MAX, GatewayIntake
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
+from dispatch.partners.connection import settled
 from dispatch.partners.subjects import gateway_subject
 from dispatch.store.edge import EdgeStatements
 from dispatch.store.postgres import PostgresLog
@@ -201,7 +202,7 @@ async def test_who_is_stopped_answers_what_has_arrived_and_hears_nothing_more(
     monkeypatch.setattr(listening.intake, "take_many", slow)
     asked = [asyncio.create_task(ask(client, alert(number))) for number in range(20)]
     await entered.wait()
-    await client.flush()
+    await settled(client, 5)
     listening.stop.set()
     gate.set()
     assert [answer["status"] for answer in await asyncio.gather(*asked)] == [201] * 20

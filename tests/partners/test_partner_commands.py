@@ -25,6 +25,7 @@ from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.partners.client import Answer, PartnerClient, Received
 from dispatch.partners.commands import PartnerDesk
+from dispatch.partners.connection import settled
 from dispatch.partners.proof import feed_differences, stream_differences
 from dispatch.partners.verbs import VERBS, ProblemReply, Recorded
 from dispatch.partners.worker import NatsAddress, run_partners
@@ -433,7 +434,7 @@ async def test_a_partner_that_floods_us_holds_up_only_itself(house: House) -> No
         for number in range(1_000):
             headers = {"ce-id": str(message(f"flood {number}"))}
             await flooder.publish(f"city.{CITY}.police.command.note", body, headers=headers)
-        await flooder.flush()
+        await settled(flooder, 5)
         answer = await house.until_answered("accept", "calm", {"incident_id": incident_id}, "flood_control")
         assert answer.recorded
         assert await notes_of(house, incident_id) < 1_000, "the flood was over before the other was answered"

@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from dispatch.partners.accounts import accounts_config
-from dispatch.partners.connection import join
+from dispatch.partners.connection import join, settled
 from dispatch.partners.credentials import Credentials
 from domain.refusals import Refused, Unavailable
 from tests.partners.conftest import AGENCIES, CITY, GATEWAYS, Bus
@@ -33,24 +33,18 @@ async def given_streams(ours: Client) -> None:
         assert acknowledged["seq"] == 1
 
 
-async def settled(client: Client) -> None:
-    """Twice, because the client puts its first PING before what waits to be sent."""
-    await client.flush()
-    await client.flush()
-
-
 async def refused(bus: Bus, client: Client, subject: str) -> bool:
     """Does the server refuse this publish, and say so?"""
     before = len(bus.errors)
     await client.publish(subject, b"{}")
-    await settled(client)
+    await settled(client, 5)
     return any("permissions violation for publish" in error for error in bus.errors[before:])
 
 
 async def refused_to_hear(bus: Bus, client: Client, subject: str) -> bool:
     before = len(bus.errors)
     await client.subscribe(subject)
-    await settled(client)
+    await settled(client, 5)
     return any("permissions violation for subscription" in error for error in bus.errors[before:])
 
 
@@ -66,10 +60,10 @@ async def test_a_partner_reads_its_own_stream_by_direct_get(bus: Bus) -> None:
 async def test_a_partner_hears_its_own_feed_live_and_no_other(bus: Bus) -> None:
     ours, police = await bus.ours(), await bus.agency("police")
     heard = await police.subscribe(f"city.{CITY}.police.*.*.*")
-    await police.flush()
+    await settled(police, 5)
     await ours.publish(FLOOD_SUBJECT, b"for flood control")
     await ours.publish(POLICE_SUBJECT, b"for police")
-    await ours.flush()
+    await settled(ours, 5)
     assert (await heard.next_msg(timeout=5)).data == b"for police"
     assert heard.pending_msgs == 0
 
@@ -132,15 +126,15 @@ async def test_a_partner_may_not_listen_to(bus: Bus, subject: str) -> None:
 async def test_inboxes_of_two_partners_are_different_subjects_even_with_the_same_name(bus: Bus) -> None:
     ours, police, flood = await bus.ours(), await bus.agency("police"), await bus.agency("flood_control")
     spied = await flood.subscribe("_INBOX.>")
-    await flood.flush()
+    await settled(flood, 5)
     commands = await ours.subscribe(f"city.{CITY}.*.command.*")
-    await ours.flush()
+    await settled(ours, 5)
     inbox = police.new_inbox()
     answers = await police.subscribe(inbox)
     await police.publish(f"city.{CITY}.police.command.accept", b"{}", reply=inbox)
     await (await commands.next_msg(timeout=5)).respond(b"recorded")
     assert (await answers.next_msg(timeout=5)).data == b"recorded"
-    await flood.flush()
+    await settled(flood, 5)
     assert spied.pending_msgs == 0
 
 
@@ -158,7 +152,7 @@ async def test_a_purge_and_a_delete_are_refused_although_the_stream_is_there(bus
 async def test_a_gateway_publishes_under_its_own_name_and_hears_our_answer(bus: Bus) -> None:
     ours, gateway = await bus.ours(), await bus.gateway("frigate-east")
     alerts = await ours.subscribe(f"city.{CITY}.gateway.*.alerts.*")
-    await ours.flush()
+    await settled(ours, 5)
     inbox = gateway.new_inbox()
     answers = await gateway.subscribe(inbox)
     await gateway.publish(f"city.{CITY}.gateway.frigate-east.alerts.frigate", b"{}", reply=inbox)
