@@ -13,6 +13,7 @@ from uuid import UUID, uuid5
 import httpx
 
 from dispatch.partners.client import PartnerClient, Received
+from dispatch.workers.tasks import end
 from domain.identifiers import NAMESPACE
 
 SEEN_WITHIN_S = 20.0
@@ -50,11 +51,13 @@ class Seat:
 
     async def decide(self, incident_id: str, decision: str, body: Any = None) -> httpx.Response:
         """Look at the card, then decide on what was seen; a card that has moved on since is looked at again."""
-        while True:
-            card = await self.get(f"/v1/incidents/{incident_id}")
-            answer = await self.post(f"/v1/incidents/{incident_id}/{decision}", body, version=card.headers.get("etag"))
-            if answer.status_code != httpx.codes.PRECONDITION_FAILED:
-                return answer
+        async with asyncio.timeout(SEEN_WITHIN_S):
+            while True:
+                card = await self.get(f"/v1/incidents/{incident_id}")
+                version = card.headers.get("etag")
+                answer = await self.post(f"/v1/incidents/{incident_id}/{decision}", body, version=version)
+                if answer.status_code != httpx.codes.PRECONDITION_FAILED:
+                    return answer
 
     async def board(self, center_id: str, **parameters: Any) -> list[Row]:
         """All pages of a board as of now."""
@@ -139,8 +142,7 @@ async def live_board(client: httpx.AsyncClient, token: str, path: str) -> AsyncI
             await ready.wait()
         yield board
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
 
 
 class Partner:
@@ -194,6 +196,5 @@ async def partner(url: str, *, seed: str, city: str, agency: str) -> AsyncIterat
     try:
         yield seat
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
         await seat.client.close()

@@ -10,6 +10,7 @@ crash has the same `ce-id`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -209,7 +210,7 @@ def _received(headers: Mapping[str, str], body: bytes) -> Received:
 
 
 async def _wait(woken: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(woken.wait(), POLL_S)
-    except TimeoutError:
-        return
+    """Not by `wait_for`, which loses a cancellation that comes together with the event (Python 3.11)."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(POLL_S):
+            await woken.wait()

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -29,6 +29,7 @@ from dispatch.partners.streams import Streams
 from dispatch.partners.subjects import command_subject
 from dispatch.ports import Clock, EventLog, Ids
 from dispatch.workers.ownership import Ownership
+from dispatch.workers.tasks import end
 from domain.codec import NewerSchema
 from domain.refusals import DispatchError, Unavailable
 
@@ -37,7 +38,6 @@ IDLE_S = 1.0
 LOOK_AGAIN_S = 10.0
 """How often the relay compares streams and feeds although nothing is to be sent: an emptied store shows itself."""
 BACK_OFF_S = (0.1, 0.2, 0.5, 1.0, 2.0)
-CANCEL_AGAIN_S = 0.2
 CALM_S = 5.0
 """A part that worked this long begins its back-off anew."""
 PAUSE_S = 30.0
@@ -112,20 +112,11 @@ async def _acquired(ownership: Ownership, stop: asyncio.Event) -> bool:
     finally:
         ending.cancel()
         if not turn.done():
-            await _end([turn])
+            await end([turn])
     if turn.cancelled():
         return False
     turn.result()
     return not stop.is_set()
-
-
-async def _end(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    """Cancel until all have ended: the NATS client library swallows a cancellation while it flushes."""
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class PartnerWork:
@@ -163,7 +154,7 @@ class PartnerWork:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _end(tasks)
+            await end(tasks)
         for task in done:
             task.result()
 

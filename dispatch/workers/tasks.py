@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from dispatch.telemetry import gauge
 
 STOP_WAIT_S = 5.0
 """How long tasks may take to end what they are at."""
+CANCEL_AGAIN_S = 0.2
 RUNNING = gauge("dispatch_worker_running", "1 while a task of this process runs.", ("task",))
 logger = logging.getLogger(__name__)
 
@@ -27,9 +28,7 @@ async def run_all(stop: asyncio.Event, parts: Mapping[str, Coroutine[Any, Any, N
         stop.set()
         await asyncio.wait(tasks, timeout=STOP_WAIT_S)
     finally:
-        for task in (*tasks, stopping):
-            task.cancel()
-        await asyncio.gather(*tasks, stopping, return_exceptions=True)
+        await end([*tasks, stopping])
     for task, name in tasks.items():
         if task in done:
             logger.error("a worker ended", extra={"task": name})
@@ -43,5 +42,17 @@ async def background(part: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end([task])
+
+
+async def end(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel until all have ended; what they raised is not raised here.
+
+    Once is not enough: Python 3.11's `wait_for`, in the NATS client too, loses a cancellation that comes together with
+    what it waits for, and that client swallows one while it flushes.
+    """
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=CANCEL_AGAIN_S)
+    await asyncio.gather(*tasks, return_exceptions=True)
