@@ -7,9 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from dispatch.ports import Appended, VersionConflict
+from dispatch.ports import Appended, StreamAppend, VersionConflict
+from dispatch.store import reader
 from dispatch.store.postgres import PostgresLog
-from tests.store.contract import LogContract, decision, on
+from tests.store.contract import UNIT, LogContract, decision, event, on
 
 STREAMS = [UUID(int=number) for number in range(1, 5)]
 
@@ -62,3 +63,18 @@ async def test_processes_that_race_for_streams_leave_no_hole_and_a_tailing_reade
     assert instants == sorted(instants)
     for log in others:
         await log.close()
+
+
+async def test_rare_topics_are_found_stretch_by_stretch_and_none_is_missed(
+    pg_log: PostgresLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "STRETCH_POSITIONS", 4)
+    rare = [1, 4, 5, 12, 13, 14, 15, 23]
+    told = tuple(event("rare" if position in rare else "other") for position in range(1, 31))
+    await pg_log.append(decision(StreamAppend(UNIT, 0, told)))
+    for after in range(32):
+        for limit in (1, 3, 100):
+            for upper in (None, 13, 24, 1_000):
+                wanted = [position for position in rare if after < position <= (upper or 30)][:limit]
+                page = await pg_log.read_after(after, limit=limit, up_to_position=upper, topics=["rare"])
+                assert [one.position for one in page] == wanted
