@@ -32,6 +32,7 @@ from dispatch.api.wiring import Check, Services
 from dispatch.cities.load import LoadReport, Progress, load_city
 from dispatch.config import Settings
 from dispatch.directory import Directory
+from dispatch.directory_baseline import Keeper
 from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.commitments import Commitments
@@ -49,6 +50,7 @@ from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.ports import AppendCommand, BoardBaselines, Mark
 from dispatch.readiness import GATEWAYS, gateways_check, relay_check
 from dispatch.store.board_baselines import PostgresBoardBaselines
+from dispatch.store.directory_baselines import PostgresDirectoryBaselines
 from dispatch.store.edge import EdgeStatements, ListenerReports
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
@@ -90,6 +92,7 @@ class Foundation:
     pool: asyncpg.Pool
     scribe: Scribe
     directory: Directory
+    keeper: Keeper
     positions: PostgresUnitPositions
     clock: SystemClock
     ids: FreshIds
@@ -141,14 +144,14 @@ async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLo
         )
         stack.push_async_callback(pool.close)
         clock = SystemClock()
-        directory = Directory(log, settings.city)
-        await directory.catch_up()
+        directory, keeper = await known_directory(log, settings)
         yield Foundation(
             settings=settings,
             log=log,
             pool=pool,
             scribe=Scribe(log, sealer, clock, PostgresSnapshots(pool)),
             directory=directory,
+            keeper=keeper,
             positions=PostgresUnitPositions(pool),
             clock=clock,
             ids=FreshIds(),
@@ -170,12 +173,26 @@ def board_baselines(log: PostgresLog) -> BoardBaselines:
     return PostgresBoardBaselines(log.pool)
 
 
-async def tail_directory(log: PostgresLog, directory: Directory) -> None:
+async def known_directory(log: PostgresLog, settings: Settings) -> tuple[Directory, Keeper]:
+    """The city up to the log's end, from a baseline where there is one. Raises `Unavailable`.
+
+    Storing one that is wanted is the start's: later its 100 ms would be somebody's wait.
+    """
+    directory = Directory(log, settings.city)
+    keeper = Keeper(directory, log, PostgresDirectoryBaselines(log.pool))
+    await keeper.begin()
+    await directory.catch_up()
+    await keeper.keep()
+    return directory, keeper
+
+
+async def tail_directory(log: PostgresLog, directory: Directory, keeper: Keeper) -> None:
     """Keep a directory fresh until cancelled; an outage is waited out."""
     while True:
         with contextlib.suppress(Unavailable):
             await log.wait_beyond(directory.position, timeout_s=DIRECTORY_IDLE_S)
             await directory.catch_up()
+            await keeper.keep()
         await asyncio.sleep(DIRECTORY_EVERY_S)
 
 
@@ -222,7 +239,7 @@ async def serve(settings: Settings) -> None:
     async with foundation(settings) as base, services(base) as wired:
         process.settle()
         server = server_of(create_application(wired), wired.hub, host=settings.host, port=settings.port)
-        async with background(tail_directory(base.log, base.directory)):
+        async with background(tail_directory(base.log, base.directory, base.keeper)):
             await server.serve()
 
 
@@ -318,7 +335,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
 
     timers = Timers(log=log, directory=directory, clock=clock, scribe=base.scribe, ownership=own("timers"))
     tasks = {
-        "directory": tail_directory(base.log, base.directory),
+        "directory": tail_directory(base.log, base.directory, base.keeper),
         "partitions": make_partitions(base.pool),
         "answers": forget_answers(base.pool, kept=timedelta(days=base.settings.idempotency_kept_days)),
         "projector": Projector(base.log, dsn).run(stop),

@@ -9,23 +9,30 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from uuid import UUID
 
+from dispatch.directory_entries import (
+    AgencyEntry,
+    CameraEntry,
+    CenterEntry,
+    Contents,
+    OperatorEntry,
+    SiteEntry,
+    UnitEntry,
+)
 from dispatch.handling.scribe import as_fact
 from dispatch.jurisdiction import Jurisdiction
 from dispatch.ports import EventLog, RecordedEvent
 from domain.assignment.events import UnitRegistered
 from domain.camera.events import CameraAttached, CameraDetached, CameraInstalled, SiteBuilt
-from domain.center.events import AgencyRegistered, CenterClosed, CenterEstablished, Ring
+from domain.center.events import AgencyRegistered, CenterClosed, CenterEstablished
 from domain.codec import Undecodable
-from domain.event import Event, Fact, GeoPoint, Personal
+from domain.event import Event, Fact, GeoPoint
 from domain.operator.events import OperatorEnrolled
-from domain.ownership import Ownership
 from domain.refusals import Unavailable
 from domain.rulebook.content import Rulebook
 from domain.rulebook.events import RulebookActivated, RulebookPublished
-from domain.vocabulary import CenterKind, Role, SiteClass, UnitKind
+from domain.vocabulary import CenterKind
 
 logger = logging.getLogger(__name__)
 
@@ -51,102 +58,16 @@ TOPICS = tuple(
 """Event names the directory folds."""
 
 
-@dataclass(frozen=True, slots=True)
-class CenterEntry:
-    """A node of the tree, or a lateral one."""
-
-    id: UUID
-    code: str
-    name_zh: str
-    name_en: str
-    kind: CenterKind
-    level: int
-    parent_id: UUID | None
-    path: tuple[UUID, ...]
-    agency: str | None
-    location: GeoPoint
-    area: tuple[tuple[Ring, ...], ...] = field(repr=False)
-    division_code: str | None = None
-    closed: bool = False
-
-    @property
-    def ownership(self) -> Ownership:
-        """This center as an owner."""
-        return Ownership(center_id=self.id, path=self.path)
-
-
-@dataclass(frozen=True, slots=True)
-class AgencyEntry:
-    """An organisation that acts."""
-
-    code: str
-    name_zh: str
-    name_en: str
-    has_feed: bool
-    feed_fields: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SiteEntry:
-    """Where cameras hang."""
-
-    id: UUID
-    code: str
-    site_class: SiteClass
-    location: GeoPoint
-    address: str | None
-    owner: str
-    phase: str
-
-
-@dataclass(frozen=True, slots=True)
-class CameraEntry:
-    """One camera, own or attached. `site_id` and `site_class` are None for attached social cameras."""
-
-    id: UUID
-    code: str
-    label: str
-    location: GeoPoint
-    gateway: str | None
-    aliases: tuple[str, ...]
-    station_id: UUID | None
-    path: tuple[UUID, ...]
-    site_id: UUID | None = None
-    site_class: SiteClass | None = None
-    attached: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorEntry:
-    """A person who may act."""
-
-    id: UUID
-    login: str
-    roles: tuple[Role, ...]
-    center_id: UUID
-    agency: str | None
-    full_name: Personal | None
-
-
-@dataclass(frozen=True, slots=True)
-class UnitEntry:
-    """A unit as registered; its status is another matter."""
-
-    id: UUID
-    call_sign: str
-    agency: str
-    base: Ownership
-    kind: UnitKind
-    skills: tuple[str, ...]
-    home: GeoPoint
-
-
 class Directory:
     """In-memory view of the city. Reads are synchronous and never touch the database; `catch_up` does."""
 
     def __init__(self, log: EventLog, city: str) -> None:
         self.city = city
         self.position = 0
+        self.last_fact: RecordedEvent | None = None
+        """The last fact that was for a directory; all up to `position` were looked at."""
+        self.epoch: UUID | None = None
+        """Of the log when it was first read."""
         self.centers: dict[UUID, CenterEntry] = {}
         self.agencies: dict[str, AgencyEntry] = {}
         self.sites: dict[UUID, SiteEntry] = {}
@@ -169,13 +90,18 @@ class Directory:
         Many tasks share one directory: they take turns, or one that read an older page would take a newer fact back.
         """
         async with self._turn:
-            target = (await self._log.tip()).position if up_to_position is None else up_to_position
+            target = up_to_position
+            if target is None or self.epoch is None:
+                tip = await self._log.tip()
+                self.epoch = self.epoch or tip.epoch
+                target = tip.position if target is None else target
             while self.position < target:
                 page = await self._log.read_after(
                     self.position, limit=PAGE_EVENTS, up_to_position=target, topics=list(TOPICS)
                 )
                 for row in page:
                     self._apply_readable(row)
+                    self.last_fact = row
                 self.position = page[-1].position if len(page) == PAGE_EVENTS else target
             return self.position
 
@@ -183,6 +109,43 @@ class Directory:
         """Know at least everything up to a position: no look at the log where that is so already."""
         if self.position < position:
             await self.catch_up(up_to_position=position)
+
+    def contents(self) -> Contents:
+        """Everything folded by now."""
+        active = self.active_rulebook_version
+        return Contents(
+            centers=tuple(self.centers.values()),
+            agencies=tuple(self.agencies.values()),
+            sites=tuple(self.sites.values()),
+            cameras=tuple(self.cameras.values()),
+            operators=tuple(self.operators.values()),
+            units=tuple(self.units.values()),
+            rulebooks=tuple(self.rulebooks.values()),
+            active_rulebook_versions=() if active is None else (active,),
+            center_codes=tuple(self._center_codes.items()),
+            camera_codes=tuple(self._camera_codes.items()),
+            camera_aliases=tuple((gateway, alias, camera) for (gateway, alias), camera in self._camera_aliases.items()),
+        )
+
+    async def begin(self, contents: Contents, last_fact: RecordedEvent, position: int, epoch: UUID) -> None:
+        """Start from contents that were folded up to a position; nothing happens if something was folded already."""
+        async with self._turn:
+            if self.position == 0:
+                self._take(contents)
+                self.position, self.last_fact, self.epoch = position, last_fact, epoch
+
+    def _take(self, contents: Contents) -> None:
+        self.centers = {entry.id: entry for entry in contents.centers}
+        self.agencies = {entry.code: entry for entry in contents.agencies}
+        self.sites = {entry.id: entry for entry in contents.sites}
+        self.cameras = {entry.id: entry for entry in contents.cameras}
+        self.operators = {entry.id: entry for entry in contents.operators}
+        self.units = {entry.id: entry for entry in contents.units}
+        self.rulebooks = {rulebook.version: rulebook for rulebook in contents.rulebooks}
+        self.active_rulebook_version = next(iter(contents.active_rulebook_versions), None)
+        self._center_codes = dict(contents.center_codes)
+        self._camera_codes = dict(contents.camera_codes)
+        self._camera_aliases = {(gateway, alias): camera for gateway, alias, camera in contents.camera_aliases}
 
     def _apply_readable(self, row: RecordedEvent) -> None:
         """A fact that nobody can read must not keep everybody from all the others."""

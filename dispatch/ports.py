@@ -269,6 +269,39 @@ class BoardBaselines(Protocol):
         """Throw away what other rules made."""
 
 
+@dataclass(frozen=True, slots=True)
+class DirectoryBaseline:
+    """The city's centers, cameras, people and rules as folded from the log, packed; a place to start from.
+
+    `position` is that of the last fact in it and `fact_sha256` of that fact; everything up to `read_to` was looked at.
+    `rules` names the code that made it, `epoch` the log it was read from, `sha256` is of `document`.
+    """
+
+    rules: str
+    epoch: UUID
+    position: int
+    fact_sha256: bytes
+    read_to: int
+    document: bytes
+    sha256: bytes
+
+
+class DirectoryBaselines(Protocol):
+    """Where a process that starts may have the directory from. All may raise `Unavailable`."""
+
+    async def find(self, *, rules: str) -> DirectoryBaseline | None:
+        """The one made by these rules, if there is one."""
+
+    async def read_on(self, *, rules: str, epoch: UUID, position: int, read_to: int) -> bool:
+        """Say that nothing followed `position` up to `read_to`; False if that is not the baseline that is stored."""
+
+    async def keep(self, baseline: DirectoryBaseline) -> None:
+        """Store it unless one of the same log and rules that read further is there."""
+
+    async def drop(self, *, rules: str) -> None:
+        """Throw away what cannot be used."""
+
+
 class Clock(Protocol):
     """Wall-clock time, always aware and in UTC."""
 

@@ -15,7 +15,7 @@ from dispatch.api.problem import declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.shapes import LIMIT, Category, CenterOut, CursorParameter, Limit, Listing
 from dispatch.api.wiring import Services, ServicesOf
-from dispatch.directory import CenterEntry
+from dispatch.directory_entries import CenterEntry
 from domain.vocabulary import CenterKind, Severity
 from projections.board import item
 from projections.inbox import inbox_item

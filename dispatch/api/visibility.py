@@ -12,7 +12,8 @@ from dispatch.api.access import Caller, covers, require_incident, require_unit, 
 from dispatch.api.database import Row
 from dispatch.api.problem import Problem, not_found
 from dispatch.api.wiring import Services
-from dispatch.directory import Directory, UnitEntry
+from dispatch.directory import Directory
+from dispatch.directory_entries import UnitEntry
 from dispatch.handling.scribe import Loaded
 from domain.incident.decider import IncidentState
 from domain.refusals import Refused

@@ -35,7 +35,7 @@ from dispatch.bench.scratch import scratch
 from dispatch.bench.wire import Connection
 from dispatch.cli.up import prepare_data_dir
 from dispatch.config import Settings
-from dispatch.directory import CenterEntry
+from dispatch.directory_entries import CenterEntry
 from dispatch.embedded.folder import free_port
 from dispatch.embedded.postgres import EmbeddedPostgres
 from dispatch.embedded.supervisor import Program

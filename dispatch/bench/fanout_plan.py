@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from dispatch.bench.storm_plan import Dice
-from dispatch.directory import CenterEntry, Directory
+from dispatch.directory import Directory
+from dispatch.directory_entries import CenterEntry
 from dispatch.handling.scribe import Change
 from domain.event import Event, Explanation, Place, Reason
 from domain.identifiers import companion_of, named, operator_id

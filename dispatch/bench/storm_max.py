@@ -28,7 +28,7 @@ from dispatch.bench.storm_plan import Sending, storm
 from dispatch.bench.wire import Answer, Connection
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
-from dispatch.directory import CameraEntry
+from dispatch.directory_entries import CameraEntry
 from dispatch.workers.correlator import Correlator
 from domain.refusals import Unavailable
 

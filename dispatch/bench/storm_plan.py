@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 
-from dispatch.directory import CameraEntry
+from dispatch.directory_entries import CameraEntry
 from domain.identifiers import timed
 
 HOT_SPOTS = 20

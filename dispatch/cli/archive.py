@@ -15,7 +15,6 @@ from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, print_json, progress
 from dispatch.config import Settings
-from dispatch.directory import Directory
 from dispatch.store.archiver import NOT_HELD, Advanced, Archiver, Checked, Hold, Report, connect
 from domain.refusals import Unavailable
 
@@ -57,8 +56,7 @@ async def _run(settings: Settings, ranges: int) -> Report:
 async def _hold(settings: Settings) -> Hold:
     """What the rulebook in force keeps in the table; a city without a rulebook has no such rules."""
     async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory = Directory(log, settings.city)
-        await directory.catch_up()
+        directory, _ = await bootstrap.known_directory(log, settings)
         try:
             rulebook = directory.rulebook()
         except Unavailable:

@@ -52,8 +52,7 @@ def command(settings: Settings, *, as_json: bool, **wanted: Any) -> None:
 
 async def _replay(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any]:
     async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory = Directory(log, settings.city)
-        await directory.catch_up()
+        directory, _ = await bootstrap.known_directory(log, settings)
         moment = await replay.as_of(
             log,
             position=wanted["position"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timedelta
 
-from dispatch.directory import CameraEntry
+from dispatch.directory_entries import CameraEntry
 from domain.event import GeoPoint
 
 

@@ -17,7 +17,8 @@ from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.demo.checks import Checks
 from dispatch.demo.seats import Board, Partner, Seat, live_board, partner
-from dispatch.directory import CameraEntry, CenterEntry, Directory
+from dispatch.directory import Directory
+from dispatch.directory_entries import CameraEntry, CenterEntry
 from dispatch.world import SystemClock
 from domain.identifiers import operator_id
 from domain.vocabulary import CenterKind, Role

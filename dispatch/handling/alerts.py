@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from dispatch.directory import CameraEntry, Directory
+from dispatch.directory import Directory
+from dispatch.directory_entries import CameraEntry
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ingest.message import Draft, judge
 from dispatch.ports import AppendCommand, Appended, Ids, VersionConflict

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from dispatch.audit.replay import AsOf, board_as_of
 from dispatch.directory import Directory
+from dispatch.directory_baseline import unpacked
 from dispatch.partners.contracts import ADDRESS_FIELDS
 from dispatch.partners.proof import feed_differences
 from dispatch.partners.sharing import incident_of
@@ -34,6 +35,7 @@ async def wrong_copies(world: World, story: Story, agencies: Sequence[Agency]) -
     """What any copy says otherwise than the log."""
     found = list(_screens(world, story))
     found += await _replays(world)
+    found += await _directories(world)
     if world.seed % REPEATED_EVERY == 0:
         found += await _decisions(world)
     found += await feed_differences(world.log, Reading(world.feeds), CITY)
@@ -62,6 +64,17 @@ async def _replays(world: World) -> list[str]:
         if rows != seen:
             changed = sorted(str(each) for each in {*rows, *seen} if rows.get(each) != seen.get(each))
             found.append(f"replay: the board at {position} was another one: {', '.join(changed)}")
+    return found
+
+
+async def _directories(world: World) -> list[str]:
+    """What a process that starts would have the city from is the city."""
+    found = []
+    for kept in world.directories.values():
+        whole = Directory(world.log, CITY)
+        await whole.catch_up(up_to_position=kept.read_to)
+        if unpacked(kept) != whole.contents():
+            found.append(f"directory: the baseline of {kept.read_to} is another city")
     return found
 
 

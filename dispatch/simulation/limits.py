@@ -13,7 +13,7 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
-from dispatch import directory
+from dispatch import directory, directory_baseline
 from dispatch.handling import baselines, commitments
 from dispatch.partners import feed
 from dispatch.workers import correlator, reactor, recommender, releaser, router, timers
@@ -23,6 +23,8 @@ LATE_S_MAX = 20.0
 """How old an alert may be when it arrives (in the product: a day, of the 36 hours that the index remembers)."""
 SMALL: tuple[tuple[ModuleType | type, str, Any], ...] = (
     (directory, "PAGE_EVENTS", 9),
+    (directory_baseline, "EVERY_POSITIONS", 15),
+    (directory_baseline, "ENTRIES_A_LINE", 4),
     (commitments, "TAIL_PAGE_EVENTS", 3),
     (baselines, "FIRST_PAGE_EVENTS", 4),
     (baselines, "PAGE_EVENTS", 3),

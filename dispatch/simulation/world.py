@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.directory_baseline import Keeper
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.scribe import Scribe
-from dispatch.ports import Assigned, EventLog, Snapshot, UnitPosition
+from dispatch.ports import Assigned, DirectoryBaseline, EventLog, Snapshot, UnitPosition
 from dispatch.simulation.chance import Chance, SeededIds
 from dispatch.simulation.city import CITY, founded
 from dispatch.simulation.feed_tables import FeedTables
@@ -55,6 +57,7 @@ class World:
         self.locks = Locks(self.network)
         self.positions: dict[UUID, UnitPosition] = {}
         self.snapshots: dict[tuple[UUID, str, str], Snapshot] = {}
+        self.directories: dict[str, DirectoryBaseline] = {}
         self.ids = SeededIds(self.chance("ids"), START)
         self.lives: dict[str, Process] = {}
         self.history = History()
@@ -127,6 +130,7 @@ class Base:
         self.log: EventLog = RemoteLog(world.log, world.network, world.store, process, world.wake_ups)
         self.scribe = Scribe(self.log, SimulatedSealer(), self.clock, RemoteSnapshots(world, process))
         self.directory = Directory(self.log, CITY)
+        self._keeper = Keeper(self.directory, self.log, RemoteDirectories(world, process))
         self.positions = RemotePositions(world, process)
         self.spawn("directory", self._tail_directory)
 
@@ -142,6 +146,7 @@ class Base:
         """The directory was read once."""
         while self.directory.position == 0:
             try:
+                await self._keeper.begin()
                 await self.directory.catch_up()
             except Unavailable:
                 await asyncio.sleep(DIRECTORY_EVERY_S)
@@ -152,6 +157,7 @@ class Base:
             try:
                 await self.log.wait_beyond(self.directory.position, timeout_s=DIRECTORY_IDLE_S)
                 await self.directory.catch_up()
+                await self._keeper.keep()
             except Unavailable:
                 pass
             await asyncio.sleep(DIRECTORY_EVERY_S)
@@ -229,6 +235,49 @@ class RemoteSnapshots:
                 self._world.snapshots[key] = snapshot
 
         await self._call("keep a snapshot", store)
+
+    async def _call(self, what: str, work: Callable[[], T]) -> T:
+        return await self._world.network.call(
+            self._process, self._world.store, what, work, failure=unavailable, writes=what.startswith("keep")
+        )
+
+
+class RemoteDirectories:
+    """`dispatch.ports.DirectoryBaselines` in a dictionary, over a line."""
+
+    def __init__(self, world: World, process: Process) -> None:
+        self._world = world
+        self._process = process
+
+    async def find(self, *, rules: str) -> DirectoryBaseline | None:
+        """The one made by these rules."""
+        return await self._call("read the city", lambda: self._world.directories.get(rules))
+
+    async def read_on(self, *, rules: str, epoch: UUID, position: int, read_to: int) -> bool:
+        """Say that nothing followed `position` up to `read_to`."""
+
+        def look() -> bool:
+            found = self._world.directories.get(rules)
+            if found is None or (found.epoch, found.position) != (epoch, position):
+                return False
+            self._world.directories[rules] = replace(found, read_to=max(found.read_to, read_to))
+            return True
+
+        return await self._call("keep how far the city was read", look)
+
+    async def keep(self, baseline: DirectoryBaseline) -> None:
+        """Store it unless one that read further is there."""
+
+        def store() -> None:
+            before = self._world.directories.get(baseline.rules)
+            if before is None or before.read_to < baseline.read_to:
+                self._world.directories[baseline.rules] = baseline
+
+        await self._call("keep the city", store)
+
+    async def drop(self, *, rules: str) -> None:
+        """Throw away what cannot be used: a finding, since nothing here can be damaged."""
+        await self._call("drop the city", lambda: self._world.ended_badly.append(f"a directory's baseline {rules}"))
 
     async def _call(self, what: str, work: Callable[[], T]) -> T:
         return await self._world.network.call(

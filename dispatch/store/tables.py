@@ -85,6 +85,20 @@ stream_snapshots = sa.Table(
     schema="edge",
 )
 
+directory_baselines = sa.Table(
+    "directory_baselines",
+    metadata,
+    sa.Column("rules", sa.Text, primary_key=True, comment="digest of the code that made it"),
+    sa.Column("epoch", sa.Uuid, nullable=False, comment="of the log it was read from"),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="of the last fact in it, which is checked"),
+    sa.Column("fact_sha256", sa.LargeBinary, nullable=False, comment="of that fact"),
+    sa.Column("read_to", sa.BigInteger, nullable=False, comment="no such fact lies between `position` and here"),
+    sa.Column("document", sa.LargeBinary, nullable=False, comment="its entries, lines of JSON under zlib"),
+    sa.Column("sha256", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    schema="edge",
+)
+
 board_baselines = sa.Table(
     "board_baselines",
     metadata,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from dispatch.directory import CenterEntry, Directory
+from dispatch.directory import Directory
+from dispatch.directory_entries import CenterEntry
 from dispatch.handling.scribe import Change, as_fact
 from dispatch.ports import Clock, EventLog
 from domain.event import Event, Fact
