@@ -44,6 +44,8 @@ from domain.vocabulary import ActorKind, AgencyRole, MessageStatus
 
 CLOCK_AHEAD_S_MAX = 60.0
 """A partner's `ce-time` further in the future is replaced by the time of receipt."""
+CLOCK_BEHIND_DAYS_MAX = 30
+"""So is an older one: a line may be broken for days, but a clock that lost its battery says 1970 or the year 1."""
 
 IS_ECHO = "SELECT from_partner FROM feed.entries WHERE agency = $1 AND message_id = $2"
 
@@ -239,8 +241,10 @@ def _believable(said_at: str | None, now: datetime) -> datetime:
         said = datetime.fromisoformat(said_at) if said_at else now
     except ValueError:
         return now
-    ahead = said.tzinfo is None or said > now + timedelta(seconds=CLOCK_AHEAD_S_MAX)
-    return now if ahead else said
+    if said.tzinfo is None:
+        return now
+    earliest, latest = now - timedelta(days=CLOCK_BEHIND_DAYS_MAX), now + timedelta(seconds=CLOCK_AHEAD_S_MAX)
+    return said if earliest <= said <= latest else now
 
 
 def _explained(error: ValidationError) -> str:

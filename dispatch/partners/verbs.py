@@ -5,12 +5,13 @@ An unknown field is refused rather than ignored: a misspelt `reason` must not be
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from domain.event import Latitude, Longitude
+from domain.storable import UNSTORABLE, StorableInstant, is_storable
 from domain.vocabulary import Disposition
 
 Words = Annotated[str, Field(min_length=1, max_length=2_000)]
@@ -22,6 +23,14 @@ class Verb(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     verb: ClassVar[str]
     meaning: ClassVar[str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _storable(cls, said: Any) -> Any:
+        """A partner's words stand on our screens: what no table can keep would take the incident off them."""
+        if not is_storable(said):
+            raise ValueError(UNSTORABLE)
+        return said
 
 
 class OnIncident(Verb):
@@ -129,7 +138,7 @@ class Position(OnUnit):
     meaning = "Where a unit is (WGS 84). Kept outside the log; an older report never overwrites a newer one."
     lon: Longitude
     lat: Latitude
-    reported_at: AwareDatetime
+    reported_at: StorableInstant
 
 
 VERBS: dict[str, type[Verb]] = {

@@ -11,6 +11,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
@@ -22,7 +23,7 @@ from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
-from dispatch.handling.scribe import Scribe
+from dispatch.handling.scribe import Scribe, as_fact
 from dispatch.partners.client import Answer, PartnerClient, Received
 from dispatch.partners.commands import PartnerDesk
 from dispatch.partners.connection import settled
@@ -247,6 +248,15 @@ async def test_a_note_reaches_the_incident(house: House) -> None:
     assert UUID(answer["answer"]["note_id"])
 
 
+@pytest.mark.parametrize("said_at", ["0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"])
+async def test_a_partners_clock_that_lost_its_battery_is_not_believed(house: House, said_at: str) -> None:
+    incident_id = await house.story.incident("1")
+    await house.story.routed(incident_id, police=RESPONSIBLE)
+    answer = await ask(house, "note", {"incident_id": incident_id, "text": "bridge closed"}, time=said_at)
+    (recorded,) = await house.story.log.read_after(answer["position"] - 1, limit=1)
+    assert abs(as_fact(recorded).envelope.occurred_at - recorded.recorded_at) < timedelta(minutes=1)
+
+
 async def test_a_position_is_kept_and_an_older_one_never_overwrites_it(house: House) -> None:
     car = await house.story.unit("P-1", "police")
     positions = PostgresUnitPositions(house.pool)
@@ -342,6 +352,11 @@ async def test_a_machine_that_answers_its_own_echo_is_stopped(house: House) -> N
             {},
             "partner.invalid",
         ),
+        ("position", {**AT, "reported_at": "0001-01-01T00:00:00+14:00"}, {}, "partner.invalid"),
+        ("note", {"incident_id": NOBODY, "text": "bridge\x00closed"}, {}, "partner.invalid"),
+        ("decline", {"incident_id": NOBODY, "reason": "\x00"}, {}, "partner.invalid"),
+        ("accept", {"incident_id": NOBODY, "reference": "a\x00"}, {}, "partner.invalid"),
+        ("note", b'{"incident_id": "00000000-0000-0000-0000-000000000001", "text": "\\ud800"}', {}, "partner.invalid"),
     ],
 )
 async def test_what_cannot_be_understood_is_refused_by_name(
