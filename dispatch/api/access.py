@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -213,7 +214,19 @@ async def permit(request: Request) -> Caller:
     request.state.caller = caller
     request.app.state.rates.spend(caller, request)
     permitted(operation_of(request), caller)
+    _require_storable(request.scope["query_string"])
     return caller
+
+
+def _require_storable(query: bytes) -> None:
+    """422 for a NUL in any parameter: no column holds one, so every list it were compared in would fail."""
+    if b"%00" in query:
+        names = [name for name, value in parse_qsl(query.decode("latin-1")) if "\x00" in name + value]
+        raise Problem(
+            "invalid",
+            "Take the NUL character out of the parameters in `errors`.",
+            errors=[(f"query:{name}", "may not contain the NUL character") for name in names],
+        )
 
 
 CallerOf = Annotated[Caller, Depends(permit)]

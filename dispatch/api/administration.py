@@ -22,6 +22,7 @@ from dispatch.handling.rulebook import RulebookHandler
 from domain.operator.commands import EndShift, StartShift
 from domain.rulebook.commands import ActivateRulebook, PublishRulebook
 from domain.rulebook.content import Rulebook
+from domain.storable import UNSTORABLE, is_storable
 
 router = protected("city")
 
@@ -66,6 +67,8 @@ class HandoverBody(Body):
 )
 async def publish(body: RulebookBody, asked: CreationOf, response: Response) -> Written:
     """It decides nothing until it is activated; a published version never changes."""
+    if not is_storable(body.model_dump(mode="json")):
+        raise Problem("invalid", f"In the rules, {UNSTORABLE}. Take it out, then publish again.")
     ask = asked.request("rulebook", body.model_dump(mode="json"))
     handler = RulebookHandler(asked.services.scribe, asked.services.directory.city)
     done = await written(asked, response, handler.handle(PublishRulebook(rulebook=body), ask), views=())

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from dispatch.api.access import CallerOf
 from dispatch.api.conditions import Asked, CreationOf, MinPosition, StepOf
@@ -44,6 +44,7 @@ from domain.assignment.commands import (
     ReportEnRoute,
     ReportOnScene,
 )
+from domain.storable import StorableInstant
 from domain.vocabulary import CoordinateSystem, UnitKind, UnitStatus
 from projections import tables
 from projections.queries import units as queries
@@ -93,7 +94,7 @@ class PositionBody(Body):
     )
 
     point: PointBody
-    reported_at: AwareDatetime
+    reported_at: StorableInstant
     crs: CoordinateSystem = CoordinateSystem.WGS84
     source: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,30}$")] = "avl"
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Path, Query, Request, Response
-from pydantic import AwareDatetime
 
 from dispatch.api.access import CallerOf
 from dispatch.api.city import shown_operation
@@ -26,6 +25,7 @@ from dispatch.audit.wholeness import wholeness
 from dispatch.handling.scribe import as_fact
 from dispatch.ports import EventLog
 from domain.codec import Undecodable
+from domain.storable import StorableInstant
 from projections.shown import instant as shown_instant
 from projections.shown import shown
 
@@ -33,8 +33,8 @@ router = protected("audit")
 
 
 Position = Annotated[int | None, Query(ge=0, le=2**62, description="Up to this position of the log.")]
-Instant = Annotated[AwareDatetime | None, Query(description="… or what was recorded by this instant; + as %2B.")]
-TrueAt = Annotated[AwareDatetime | None, Query(description="Only what had happened in the world by then.")]
+Instant = Annotated[StorableInstant | None, Query(description="… or what was recorded by this instant; + as %2B.")]
+TrueAt = Annotated[StorableInstant | None, Query(description="Only what had happened in the world by then.")]
 Language = Annotated[Literal["zh", "en"], Query(description="Of the sentences.")]
 
 

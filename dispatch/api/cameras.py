@@ -29,7 +29,7 @@ def numbers(text: str, name: str, count: int) -> list[float]:
         found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    if len(found) != count or any(abs(value) > 180 for value in found):
+    if len(found) != count or not all(abs(value) <= 180 for value in found):
         raise Problem(
             "invalid",
             f"{name} must be {count} numbers in degrees, separated by commas, longitude first.",

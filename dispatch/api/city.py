@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from dispatch.api.access import CallerOf, require_center
 from dispatch.api.operations import Operation
@@ -16,6 +15,7 @@ from dispatch.api.routing import protected
 from dispatch.api.shapes import CENTER, answers
 from dispatch.api.wiring import ServicesOf
 from domain.refusals import Unavailable
+from domain.storable import StorableInstant
 from projections.queries import response_times as queries
 from projections.response_times import STEPS
 from projections.shown import instant, shown
@@ -86,8 +86,8 @@ async def get_version(version: int, services: ServicesOf) -> dict[str, Any]:
 async def get_response_times(
     services: ServicesOf,
     caller: CallerOf,
-    since: Annotated[AwareDatetime, Query(description="Incidents opened from here on; write + as %2B.")],
-    until: Annotated[AwareDatetime, Query(description="… and before this.")],
+    since: Annotated[StorableInstant, Query(description="Incidents opened from here on; write + as %2B.")],
+    until: Annotated[StorableInstant, Query(description="… and before this.")],
     center_id: UUID | None = None,
     category: Annotated[str | None, Query(max_length=100)] = None,
     by: Literal["category", "severity", "owner_center_id"] | None = None,

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from dispatch.api.cursors import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
 from domain.event import GeoPoint, MediaReference, OriginalPoint, Place
 from domain.geography import gcj02_to_wgs84
+from domain.storable import UNSTORABLE, StorableInstant, is_storable
 from domain.vocabulary import CoordinateSystem
 
 LEAVES = "Partner agencies on the incident may read it: name no persons. Telephone and identity numbers are cut."
@@ -43,14 +44,13 @@ def answers(example: Any, description: str, *, status: int = 200) -> dict[int | 
 
 
 class Body(BaseModel):
-    """What callers send. A NUL can be kept by no database column, so it is refused where it comes in."""
+    """What callers send. A NUL can be kept by no table, so it is refused where it comes in, also inside a list."""
 
     @field_validator("*", mode="before")
     @classmethod
     def _storable(cls, value: Any) -> Any:
-        if isinstance(value, str) and "\x00" in value:
-            msg = "text may not contain the NUL character"
-            raise ValueError(msg)
+        if not is_storable(value):
+            raise ValueError(UNSTORABLE)
         return value
 
 
@@ -61,6 +61,15 @@ class PointBody(Body):
 
     type: Literal["Point"]
     coordinates: Annotated[list[float], Field(min_length=2, max_length=2)]
+
+    @field_validator("coordinates")
+    @classmethod
+    def _on_earth(cls, degrees: list[float]) -> list[float]:
+        lon, lat = degrees
+        if not (-180 <= lon <= 180 and -90 <= lat <= 90):  # nor is NaN
+            msg = "coordinates are longitude (-180 to 180), then latitude (-90 to 90)"
+            raise ValueError(msg)
+        return degrees
 
 
 class PlaceBody(Body):
@@ -80,11 +89,6 @@ class PlaceBody(Body):
         if self.point is None and self.address is None:
             msg = "say a point or an address"
             raise ValueError(msg)
-        if self.point is not None:
-            lon, lat = self.point.coordinates
-            if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-                msg = "coordinates are longitude (-180 to 180), then latitude (-90 to 90)"
-                raise ValueError(msg)
         return self
 
     def place(self, *, within_city: bool) -> Place:
@@ -122,8 +126,8 @@ class MediaBody(Body):
 
     uri: Annotated[str, Field(min_length=1, max_length=2_000)]
     sha256: Annotated[str | None, Field(pattern=r"^[0-9a-f]{64}$")] = None
-    begins_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    begins_at: StorableInstant | None = None
+    ends_at: StorableInstant | None = None
     media_type: Annotated[str | None, Field(max_length=100)] = None
 
     def reference(self) -> MediaReference:

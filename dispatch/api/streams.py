@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ from dispatch.api.shapes import Category
 from dispatch.api.wiring import Services, ServicesOf
 
 router = protected("centers")
+
+_POSITION = re.compile(r"[0-9]{1,18}")
 
 LastEventId = Annotated[
     str | None,
@@ -86,7 +89,7 @@ async def _stream(
 ) -> LiveResponse:
     position = after
     if last_event_id is not None:
-        if not last_event_id.isdigit() or len(last_event_id) > 18:
+        if not _POSITION.fullmatch(last_event_id):
             raise Problem(
                 "invalid",
                 "Last-Event-ID must be the id of a page event of this stream. Leave it out for a snapshot.",

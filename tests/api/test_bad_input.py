@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
+from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
@@ -59,7 +60,17 @@ async def test_characters_that_cannot_be_stored_are_422(edge: Edge, text: str) -
 
 
 @pytest.mark.parametrize(
-    "query", ["", "bbox=1,2,3", "bbox=a,b,c,d", "near=104", "near=nan,inf", "bbox=1,2,3,4&near=1,2"]
+    "query",
+    [
+        "",
+        "bbox=1,2,3",
+        "bbox=a,b,c,d",
+        "near=104",
+        "near=nan,inf",
+        "near=nan,nan",
+        "bbox=1,2,3,nan",
+        "bbox=1,2,3,4&near=1,2",
+    ],
 )
 async def test_an_unclear_question_for_cameras_is_422(edge: Edge, query: str) -> None:
     is_problem(await edge.client.get(f"/v1/cameras?{query}", headers=edge.as_operator("east.01")), 422, "invalid")
@@ -132,3 +143,70 @@ async def test_an_id_that_is_none_is_refused(edge: Edge, identifier: str) -> Non
     answer = await edge.client.get(path, headers=edge.as_operator("east.01"))
     assert answer.status_code in {404, 422}
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/incidents?number=CD-1%00",
+        "/v1/search?q=a%00b",
+        "/v1/cameras?reference=%00",
+        "/v1/units?agency=%00",
+        "/v1/centers/east/board?category=%00",
+        "/v1/centers/east/board?agency=%00",
+        "/v1/centers/east/stream?category=%00",
+    ],
+)
+async def test_a_nul_in_a_parameter_is_422_and_names_it(edge: Edge, path: str) -> None:
+    answer = await edge.client.get(path, headers=edge.as_operator("east.02"))
+    is_problem(answer, 422, "invalid")
+    assert answer.json()["errors"][0]["pointer"] == "query:" + path.partition("?")[2].partition("=")[0]
+
+
+EDGES_OF_TIME = ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "1969-12-31T00:00:00Z"]
+
+
+@pytest.mark.parametrize("at", EDGES_OF_TIME)
+async def test_a_time_that_nobody_means_is_422(edge: Edge, at: str) -> None:
+    moment = quote(at)
+    paths = (
+        f"/v1/audit/board?instant={moment}",
+        f"/v1/audit/board?true_at={moment}",
+        f"/v1/audit/incidents/{edge.services.ids.new()}?true_at={moment}",
+        f"/v1/statistics/response-times?since={moment}&until={moment}",
+    )
+    for path in paths:
+        is_problem(await edge.client.get(path, headers=edge.as_role(Role.AUDITOR)), 422, "invalid")
+    body = {"point": {"type": "Point", "coordinates": [104, 30]}, "reported_at": at}
+    address = f"/v1/units/{town.unit('E-1')}/position"
+    is_problem(await edge.client.put(address, json=body, headers=edge.as_operator("east.01")), 422, "invalid")
+
+
+async def test_a_period_that_ends_beyond_all_calendars_is_422(edge: Edge) -> None:
+    path = "/v1/statistics/response-times?since=9999-12-01T00:00:00Z&until=9999-12-31T23:59:59Z"
+    is_problem(await edge.client.get(path, headers=edge.as_operator("east.02")), 422, "invalid")
+
+
+@pytest.mark.parametrize("at", ["[1000,1000]", "[NaN,30]", "[Infinity,30]", "[1e308,1e308]", "[104,90.1]"])
+async def test_a_unit_that_is_nowhere_on_earth_is_422(edge: Edge, at: str) -> None:
+    content = '{"point":{"type":"Point","coordinates":' + at + '},"reported_at":"2024-06-05T20:16:02+08:00"}'
+    headers = edge.as_operator("east.01") | {"Content-Type": "application/json"}
+    address = f"/v1/units/{town.unit('E-1')}/position"
+    answer = await edge.client.put(address, content=content, headers=headers)
+    is_problem(answer, 422, "invalid")
+    assert answer.json()["errors"][0]["pointer"] == "/point/coordinates"
+
+
+@pytest.mark.parametrize("last", ["\u00b2", "1\u00b2", "-1", "1e3", "9" * 19, ""])
+async def test_a_place_in_a_stream_that_is_no_position_is_422(edge: Edge, last: str) -> None:
+    headers = [*edge.as_operator("east.01").items(), ("Last-Event-ID", last.encode("latin-1"))]
+    is_problem(await edge.client.get("/v1/centers/east/stream", headers=headers), 422, "invalid")
+
+
+async def test_a_nul_hidden_in_a_list_is_422(edge: Edge) -> None:
+    body = REPORT | {"persons": ["someone", "a\x00b"]}
+    answer = await edge.client.post("/v1/reports", json=body, headers=edge.as_operator("east.01") | edge.key())
+    is_problem(answer, 422, "invalid")
+    rules = town.rulebook(version=2).model_dump(mode="json") | {"number_prefix": "C\x00"}
+    headers = edge.as_role(Role.ADMINISTRATOR) | edge.key()
+    is_problem(await edge.client.post("/v1/rulebook/versions", json=rules, headers=headers), 422, "invalid")
