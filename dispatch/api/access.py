@@ -79,11 +79,13 @@ MATRIX: dict[str, Rule] = {
     **_lines(Scope.CITY, {A}, "rulebook_publish", "rulebook_activate"),
     # Boards, queues and the live streams.
     **_lines(Scope.CENTER, PEOPLE, "centers_board", "centers_inbox", "centers_stream"),
-    **_lines(Scope.AGENCY, {P, D, S, U, A}, "agencies_queue", "agencies_stream"),
+    **_lines(Scope.AGENCY, {P, D, S, U, A}, "agencies_queue"),
+    # A partner hears of changes through its feed on NATS; these rows hold what no feed tells.
+    **_lines(Scope.AGENCY, PEOPLE, "agencies_stream"),
     **_lines(Scope.CENTER, {S, U, A}, "statistics_response_times"),
     # Incidents: reading.
-    **_lines(Scope.INCIDENT, {*PEOPLE, P}, "incidents_get", "incidents_timeline"),
-    **_lines(Scope.INCIDENT, PEOPLE, "incidents_list", "search", "incidents_cameras"),
+    **_lines(Scope.INCIDENT, {*PEOPLE, P}, "incidents_get"),
+    **_lines(Scope.INCIDENT, PEOPLE, "incidents_timeline", "incidents_list", "search", "incidents_cameras"),
     # Incidents: deciding.
     **_lines(
         Scope.INCIDENT,
@@ -171,6 +173,11 @@ class Caller:
     def sees_everything(self) -> bool:
         """Auditors and administrators are bound to no center."""
         return self.is_any(Role.AUDITOR, Role.ADMINISTRATOR)
+
+    @property
+    def is_partner(self) -> bool:
+        """Somebody else's system: it is shown what its agency's feed tells (`dispatch.api.partner_view`)."""
+        return Role.PARTNER in self.roles and self.roles.isdisjoint(PEOPLE)
 
     def actor(self) -> Actor:
         """How the caller stands in the envelope of what it causes."""

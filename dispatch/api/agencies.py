@@ -11,6 +11,7 @@ from pydantic import Field
 from dispatch.api.access import CallerOf, require_agency
 from dispatch.api.boards import board_cursor, link, page
 from dispatch.api.conditions import Asked, CreationOf, MinPosition
+from dispatch.api.partner_view import partner_items
 from dispatch.api.problem import declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.shapes import LIMIT, Body, CursorParameter, Limit, Listing, Reason, Written, examples
@@ -20,6 +21,7 @@ from dispatch.api.writing import written
 from domain.incident.commands import AcceptForAgency, DeclineForAgency
 from projections.agency_queue import queue_item
 from projections.queries import board as queries
+from projections.queries.board import BoardFilter
 
 router = protected("centers")
 
@@ -52,18 +54,23 @@ async def get_queue(
     cursor: CursorParameter = None,
     limit: Limit = LIMIT,
 ) -> Listing:
-    """City-wide, most urgent first."""
+    """City-wide, most urgent first. A partner sees of each incident what its feed tells."""
     require_agency(caller, agency)
     if services.directory.agency(agency) is None:
         raise not_found("This agency")
     filters = {"agency": agency, "role": role, "answer": answer}
     at = board_cursor(services.cursors.read("queue", filters, cursor))
     await services.freshness.wait(min_position, ["board"])
-    statement = queries.for_agency(agency, cursor=at, limit=limit, roles=role or (), answer=answer)
+    only = BoardFilter(with_exercises=not caller.is_partner)
+    statement = queries.for_agency(agency, cursor=at, limit=limit, roles=role or (), answer=answer, only=only)
     rows, position = await page(services, statement)
     link(services, request, response, "queue", filters, rows, limit)
     response.headers["Dispatch-Position"] = str(position)
-    return Listing(items=[queue_item(row, agency) for row in rows[:limit]], position=position)
+    shown = [queue_item(row, agency) for row in rows[:limit]]
+    if caller.is_partner:
+        told = await partner_items(services, agency, rows[:limit])
+        shown = [item | {"mine": whole["mine"]} for item, whole in zip(told, shown, strict=True)]
+    return Listing(items=shown, position=position)
 
 
 class AgencyAcceptance(Body):

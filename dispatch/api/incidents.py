@@ -11,6 +11,7 @@ from dispatch.api.access import Caller, CallerOf
 from dispatch.api.conditions import MinPosition
 from dispatch.api.cursors import next_link
 from dispatch.api.names import DirectoryNames
+from dispatch.api.partner_view import partner_items
 from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.shapes import INCIDENT, LIMIT, CursorParameter, Limit, Listing, answers
@@ -117,6 +118,7 @@ async def get_incident(
 
     The ETag is the version to decide on: it counts decisions. Notes, evidence and folded alerts do not move it, so a
     304 says "decide as you were", not "nothing was written"; a live stream or the timeline tells of those.
+    A partner sees what its feed tells of the incident, and no more.
     """
     await services.freshness.wait(min_position, ["board", "incident_cards", "incident_alerts"])
     async with services.database.snapshot() as moment:
@@ -131,6 +133,8 @@ async def get_incident(
     if if_none_match is not None and etag in {tag.strip() for tag in if_none_match.split(",")}:
         return Response(status_code=304, headers=headers)
     response.headers.update(headers)
+    if caller.is_partner:
+        return (await partner_items(services, str(caller.agency), [row]))[0]
     return cards.card(row, card_row, alerts[:ALERTS_ON_CARD])
 
 

@@ -17,6 +17,7 @@ from dispatch.directory_entries import UnitEntry
 from dispatch.handling.scribe import Loaded
 from domain.incident.decider import IncidentState
 from domain.refusals import Refused
+from domain.vocabulary import MessageStatus
 from projections.queries import board
 
 
@@ -46,11 +47,15 @@ async def visible_state(services: Services, caller: Caller, incident_id: UUID) -
     except Refused:
         raise not_found("This incident") from None
     require_incident(caller, centers=state_centers(loaded.state), agencies=loaded.state.agencies)
+    if caller.is_partner and loaded.state.status is not MessageStatus.ACTUAL:
+        raise not_found("This incident")
     return loaded
 
 
 def row_is_visible(services: Services, caller: Caller, row: Row) -> bool:
-    """Whether a board row is the caller's to see."""
+    """Whether a board row is the caller's to see. Exercises are kept from partners, who might send real crews."""
+    if caller.is_partner and row["is_exercise"]:
+        return False
     centers = with_ancestors(services.directory, (*row["visible_center_ids"], *row["owner_path"]))
     return sees_incident(caller, centers=centers, agencies=row["agencies"])
 

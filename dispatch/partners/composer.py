@@ -90,7 +90,7 @@ class Composer:
 
 def _by_reference(body: Mapping[str, object], incident_id: UUID, position: int) -> bytes:
     address = {key: body[key] for key in ("incident_id", "assignment_id") if key in body}
-    return as_json({**address, "reference": f"/v1/incidents/{incident_id}?position={position}"})
+    return as_json({**address, "reference": f"/v1/incidents/{incident_id}?min_position={position}"})
 
 
 def as_json(value: object) -> bytes:

@@ -57,6 +57,7 @@ def for_agency(
     limit: int,
     roles: Sequence[str] = (),
     answer: str | None = None,
+    only: BoardFilter = EVERYTHING,
 ) -> Select[Any]:
     """The queue of an agency, by role, and by answer (`none`, `accepted`, `declined`; None: any)."""
     table = tables.board
@@ -67,7 +68,7 @@ def for_agency(
     matches: ColumnElement[bool] = table.c.recipients.contains([entries[0]])
     for entry in entries[1:]:
         matches = matches | table.c.recipients.contains([entry])
-    return _page(table.c.agencies.contains([agency]) & matches, cursor, limit, EVERYTHING)
+    return _page(table.c.agencies.contains([agency]) & matches, cursor, limit, only)
 
 
 def one(incident_id: UUID) -> Select[Any]:

@@ -17,6 +17,13 @@ def card(incident_id: UUID) -> Select[Any]:
     return select(tables.incident_cards).where(tables.incident_cards.c.incident_id == incident_id)
 
 
+def opened_by_machines(incident_ids: Sequence[UUID]) -> Select[Any]:
+    """Those of these incidents that no person's report opened."""
+    table = tables.incident_cards
+    report = table.c.document["cause"]["report_id"].astext
+    return select(table.c.incident_id).where(table.c.incident_id.in_(incident_ids), report.is_(None))
+
+
 def alerts(incident_id: UUID, *, before_position: int | None = None, limit: int) -> Select[Any]:
     """Alerts of an incident, newest first; what each said is read from its own stream."""
     table = tables.incident_alerts

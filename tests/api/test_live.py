@@ -165,10 +165,12 @@ async def test_stopping_the_server_says_goodbye_to_streams(edge: Edge, server: t
 
 
 async def test_an_agencys_stream_is_the_agencys_only(edge: Edge, server: tuple[Server, str]) -> None:
-    headers = edge.as_role(Role.PARTNER, agency="police")
+    headers = edge.as_operator("police-hq.01")
     async with opened(server[1], "/v1/agencies/police/stream", headers) as events:
         assert (await events.until("page"))[0][0] == "snapshot"
     is_problem(await edge.client.get("/v1/agencies/fire/stream", headers=headers), 404, "not_found")
+    partner = edge.as_role(Role.PARTNER, agency="police")
+    is_problem(await edge.client.get("/v1/agencies/police/stream", headers=partner), 403, "forbidden")
 
 
 async def test_a_stream_does_not_outlive_its_token(edge: Edge, server: tuple[Server, str]) -> None:

@@ -55,6 +55,23 @@ CENTERS: dict[str, tuple[CenterKind, int, str | None, str | None, tuple[float, f
     "traffic-hq": (CenterKind.FUNCTIONAL, 0, None, "traffic_police", (0, 0)),
 }
 UNITS = {"E-1": "east-station", "E-2": "east-station", "W-1": "west-station"}
+FEED_FIELDS = (
+    "number",
+    "category",
+    "severity",
+    "phase",
+    "place",
+    "headline",
+    "opened_at",
+    "message_status",
+    "role",
+    "recipients",
+    "owner",
+    "assignments",
+    "disposition",
+    "merged_into",
+)
+"""What the partners of this town are told."""
 IN_EAST, IN_WEST = (104.05, 30.65), (103.95, 30.65)
 EAST_CAMERA, WEST_CAMERA = "51010400001320000001", "51010500001320000001"
 
@@ -129,7 +146,10 @@ def facts() -> Iterator[tuple[UUID, tuple[Event, ...]]]:
         (RulebookPublished(rulebook=rules), RulebookActivated(version=1, effective_at=LOADED_AT)),
     )
     for code in ("police", "traffic_police", "fire"):
-        event = AgencyRegistered(city=CITY, code=code, name_zh=code, name_en=code, has_feed=code != "fire")
+        listed = () if code == "fire" else FEED_FIELDS
+        event = AgencyRegistered(
+            city=CITY, code=code, name_zh=code, name_en=code, has_feed=code != "fire", feed_fields=listed
+        )
         yield identifiers.agency_stream(CITY, code), (event,)
     for code in CENTERS:
         yield center(code), (_established(code),)

@@ -326,7 +326,7 @@ async def test_a_message_too_large_goes_out_by_reference(story: Story, pool: asy
     assert len(row["body"]) + len(row["headers"]) < MESSAGE_BYTES_MAX
     assert json.loads(row["body"]) == {
         "incident_id": str(incident_id),
-        "reference": f"/v1/incidents/{incident_id}?position={row['position']}",
+        "reference": f"/v1/incidents/{incident_id}?min_position={row['position']}",
     }
 
 
