@@ -48,7 +48,7 @@ from dispatch.partners.connection import join, seed_from
 from dispatch.partners.credentials import Credentials
 from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.ports import AppendCommand, BoardBaselines, Mark
-from dispatch.readiness import GATEWAYS, gateways_check, relay_check
+from dispatch.readiness import GATEWAYS, gateways_check, relay_check, workers_check
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.directory_baselines import PostgresDirectoryBaselines
 from dispatch.store.edge import EdgeStatements, ListenerReports
@@ -279,7 +279,13 @@ async def services(base: Foundation) -> AsyncIterator[Services]:
 def _checks(base: Foundation) -> dict[str, Check]:
     """What /readyz asks beside what the API sees itself."""
     given = EdgeStatements(base.pool), base.settings, base.clock
-    return {"nats": relay_check(*given), "gateways": gateways_check(*given)}
+    reactors = {kind.name: kind.topics for kind in (Correlator, Router, Recommender, Releaser)}
+    tasks = (*reactors, Timers.name, "partners")
+    return {
+        "nats": relay_check(*given),
+        "gateways": gateways_check(*given),
+        "workers": workers_check(given[0], base.log, base.clock, tasks, reactors),
+    }
 
 
 def verifier(settings: Settings, client: httpx.AsyncClient) -> Verifier:

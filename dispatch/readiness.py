@@ -5,12 +5,15 @@ A report is a row with its time; one that is too old is as good as none.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 
+from dispatch.api.health import STALLED_AFTER
 from dispatch.api.wiring import Check, Health
 from dispatch.config import Settings
 from dispatch.ingest.quarantine import EdgeStore
-from dispatch.ports import Clock
+from dispatch.ports import Clock, EventLog
+from dispatch.workers.ownership import lock_key
 
 SILENT_AFTER = timedelta(seconds=15)
 """A worker that has not reported for this long is not running, or NATS does not answer it."""
@@ -19,6 +22,12 @@ SELECT r.agency, r.trouble, r.checked_at, coalesce(e.last, 0) - r.sequence AS la
     LATERAL (SELECT max(sequence) AS last FROM feed.entries e WHERE e.agency = r.agency) e
 """
 """One step in an index for each agency; grouping would read every message there ever was."""
+HELD = """
+SELECT DISTINCT (l.classid::bigint << 32 | l.objid::bigint) AS key FROM pg_locks l
+WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND (l.classid::bigint << 32 | l.objid::bigint) = ANY ($1::bigint[])
+"""
 LISTENER = "SELECT heard_at, trouble FROM edge.listeners WHERE name = $1"
 GATEWAYS = "gateways"
 
@@ -58,5 +67,32 @@ def gateways_check(store: EdgeStore, settings: Settings, clock: Clock) -> Check:
             return Health(True, "gateways are heard")
         why = trouble or "no process says that it listens; start `dispatch work`"
         return Health(False, f"gateways are not heard by NATS, HTTP is open to them: {why}"[:500])
+
+    return check
+
+
+def workers_check(
+    store: EdgeStore, log: EventLog, clock: Clock, tasks: Collection[str], reactors: Mapping[str, Collection[str]]
+) -> Check:
+    """Is somebody at work on each task, and does each reactor get on? `reactors`: the topics of each.
+
+    A task changes hands within seconds, and then nobody has it for a moment: it counts as left when nobody has been
+    seen with it for `SILENT_AFTER`.
+    """
+    seen_at: dict[str, datetime] = {}
+
+    async def check() -> Health:
+        now = clock.now()
+        keys = {lock_key(task): task for task in tasks}
+        seen_at.update({keys[row["key"]]: now for row in await store.rows(HELD, list(keys))})
+        left = sorted(task for task in tasks if task not in seen_at or now - seen_at[task] > SILENT_AFTER)
+        if left:
+            return Health(False, f"nobody works as {', '.join(left)}; start `dispatch work`")
+        for name, topics in reactors.items():
+            waiting = await log.read_after(await log.mark(name), limit=1, topics=sorted(topics))
+            if waiting and now - waiting[0].recorded_at > STALLED_AFTER:
+                age_s = (now - waiting[0].recorded_at).total_seconds()
+                return Health(False, f"{name} has left position {waiting[0].position} for {age_s:.0f} s; see its log")
+        return Health(True, f"{len(tasks)} tasks are worked on")
 
     return check

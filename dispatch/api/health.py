@@ -9,6 +9,7 @@ import asyncio
 import html
 import shutil
 from collections.abc import Awaitable
+from datetime import timedelta
 from importlib.resources import files
 
 from fastapi import APIRouter, Request
@@ -24,6 +25,8 @@ from projections.queries.progress import checkpoints
 router = APIRouter(tags=["health"])
 
 CHECK_TIMEOUT_S = 2.0
+STALLED_AFTER = timedelta(seconds=60)
+"""A fact that nobody has worked for so long: on a quiet night a worker that is dead is few events behind for hours."""
 ASSETS = {
     "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
     "swagger-ui.css": "text/css; charset=utf-8",
@@ -74,6 +77,10 @@ async def projection_health(services: Services) -> Health:
         return Health(False, "paused: " + "; ".join(paused))
     lag, name = max(((tip - int(row["position"]), str(row["name"])) for row in rows), default=(0, "none"))
     limit = services.settings.projection_lag_max
+    waiting = await services.log.read_after(tip - lag, limit=1) if lag > 0 else []
+    if waiting and (age := services.clock.now() - waiting[0].recorded_at) > STALLED_AFTER:
+        said = f"{name} has not folded position {waiting[0].position} for {age.total_seconds():.0f} s"
+        return Health(False, f"{said}; is `dispatch work` running?")
     return Health(lag <= limit, f"{name} is {max(lag, 0)} events behind, {limit} are permitted")
 
 

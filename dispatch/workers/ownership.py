@@ -71,6 +71,11 @@ class SoleOwnership:
         """Nothing to give up."""
 
 
+def lock_key(task: str) -> int:
+    """The advisory lock of a task: whoever holds it works."""
+    return int.from_bytes(hashlib.sha256(f"dispatch\x1f{task}".encode()).digest()[:8], "big", signed=True)
+
+
 class AdvisoryOwnership:
     """Ownership by an advisory lock on a session of its own."""
 
@@ -79,7 +84,7 @@ class AdvisoryOwnership:
         self._task = task
         self._beat_s = beat_s
         self._silence_s_max = silence_s_max
-        self._key = int.from_bytes(hashlib.sha256(f"dispatch\x1f{task}".encode()).digest()[:8], "big", signed=True)
+        self._key = lock_key(task)
         self._session: asyncpg.Connection | None = None
         self._beat: asyncio.Task[None] | None = None
 

@@ -7,10 +7,16 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
+from dispatch.api.health import STALLED_AFTER
 from dispatch.config import Settings
-from dispatch.readiness import GATEWAYS, SILENT_AFTER, gateways_check, relay_check
+from dispatch.ports import AppendCommand, Mark
+from dispatch.readiness import GATEWAYS, SILENT_AFTER, gateways_check, relay_check, workers_check
 from dispatch.store.edge import EdgeStatements, ListenerReports
+from dispatch.store.postgres import PostgresLog
+from dispatch.workers.ownership import AdvisoryOwnership
+from dispatch.world import SystemClock
 from tests.ingest.stage import StandingClock
+from tests.store.contract import UNIT, decision, on
 
 WITH_NATS = Settings(nats_url="nats://127.0.0.1:4222")
 WITHOUT = Settings(nats_url=None)
@@ -76,3 +82,38 @@ async def test_the_relays_report_is_believed_while_it_is_fresh(
     found = await check()
     assert says in found.reason
     assert found.ok is (trouble is None and not age)
+
+
+async def test_a_task_that_nobody_does_is_named_even_on_a_quiet_night(
+    pool: asyncpg.Pool, pg_log: PostgresLog, dsn: str
+) -> None:
+    clock = StandingClock()
+    check = workers_check(EdgeStatements(pool), pg_log, clock, ("router", "timers"), {})
+    assert (await check()).reason == "nobody works as router, timers; start `dispatch work`"
+
+    router, timers = AdvisoryOwnership(dsn, "router"), AdvisoryOwnership(dsn, "timers")
+    await router.acquire()
+    await timers.acquire()
+    assert (await check()).ok
+
+    await timers.release()
+    assert (await check()).ok, "another process is about to take it"
+    clock.pass_by(SILENT_AFTER + timedelta(seconds=1))
+    assert (await check()).reason == "nobody works as timers; start `dispatch work`"
+    await router.release()
+
+
+async def test_a_reactor_that_is_there_and_gets_nowhere_is_named(pool: asyncpg.Pool, pg_log: PostgresLog) -> None:
+    clock = StandingClock(SystemClock().now())
+    event = decision(on(UNIT, 0))
+    (topic,) = {new.topic for stream in event.streams for new in stream.events}
+    await pg_log.append(event)
+    store, of_others = EdgeStatements(pool), {"recommender": {"another.topic"}}
+    check = workers_check(store, pg_log, clock, (), {"router": {topic}} | of_others)
+    assert (await check()).ok
+    clock.pass_by(STALLED_AFTER + timedelta(seconds=5))
+    stalled = await check()
+    assert not stalled.ok
+    assert stalled.reason.startswith("router has left position 1 for 6")
+    await pg_log.append(AppendCommand((), marks=(Mark("router", 0, (await pg_log.tip()).position),)))
+    assert (await check()).ok
