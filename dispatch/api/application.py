@@ -28,6 +28,7 @@ from dispatch.api.assignments import Assignments
 from dispatch.api.conditions import Running
 from dispatch.api.description import describe
 from dispatch.api.gate import BodyLimit, Gate
+from dispatch.api.patience import Patience
 from dispatch.api.rates import Rates
 from dispatch.api.tracing import Tracing
 from dispatch.api.wiring import Services
@@ -84,6 +85,7 @@ def create_application(services: Services) -> FastAPI:
         app.include_router(router)
     _describe_once(app, services)
     # The last one added is the outermost: traced first, then shed, then measured.
+    app.add_middleware(Patience)
     app.add_middleware(BodyLimit, bytes_max=services.settings.body_bytes_max)
     app.add_middleware(Gate, in_flight_max=services.settings.requests_in_flight_max)
     app.add_middleware(Tracing)

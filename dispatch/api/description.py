@@ -9,12 +9,15 @@ from fastapi.openapi.utils import get_openapi
 
 from dispatch.api.access import MATRIX
 from dispatch.api.cursors import LIMIT_MAX
+from dispatch.api.patience import BODY_S
 from dispatch.api.problem import MEDIA_TYPE, ProblemDocument
 from dispatch.api.problem_types import BY_STATUS, problem_type
 from dispatch.config import Settings
 
 VERSION = "1"
 SCHEME = "bearer"
+BODY_STATUSES = ("408", "413")
+"""What any operation with a body may answer, before it is asked."""
 TAGS = (
     ("centers", "Centers and agencies, their boards, inboxes and queues, and both live."),
     ("incidents", "Lists, cards, timelines, search."),
@@ -45,7 +48,7 @@ def overview(settings: Settings) -> str:
 
 | limit | value |
 |---|---|
-| body | {settings.body_bytes_max:,} bytes |
+| body | {settings.body_bytes_max:,} bytes, within {BODY_S:g} s |
 | alerts in a batch | {settings.batch_alerts_max} |
 | page of a list | {LIMIT_MAX} rows |
 | query | {settings.database_timeout_s:g} s |
@@ -80,7 +83,10 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         }
     }
     for path, operations in document["paths"].items():
-        for operation in operations.values():
+        for method, operation in operations.items():
+            if method in {"post", "put"}:
+                for status in BODY_STATUSES:
+                    operation["responses"].setdefault(status, {})
             _finish(operation, secured=path.startswith("/v1"))
     return document
 

@@ -150,6 +150,13 @@ _EDGE: tuple[tuple[str, int, str, str, str], ...] = (
         'Send the `ETag` of the card unchanged, for instance `If-Match: "7"`.',
     ),
     (
+        "body_too_slow",
+        408,
+        "The body did not arrive in time",
+        "The head of the request came and its body did not follow; nothing of it was looked at.",
+        "Send the request again, with the same Idempotency-Key; send a large batch in parts.",
+    ),
+    (
         "body_too_large",
         413,
         "The body is too large",
@@ -224,6 +231,7 @@ BY_STATUS: dict[int, str] = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    408: "body_too_slow",
     409: "request_running",
     412: "stale_version",
     413: "body_too_large",

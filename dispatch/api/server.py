@@ -28,7 +28,9 @@ GRACEFUL_S = 10
 """How long running requests may take to end after a signal."""
 BACKLOG = 2_048
 KEEP_ALIVE_S = 30
-
+HEAD_S = 20.0
+"""How long the head of a request may take, from the connection or from its first byte on. The server's own limit begins
+with the first answer: a connection that never asks would be kept for ever, and descriptors are not endless."""
 
 STREAM_BUFFER_BYTES = 131_072
 """What the kernel may hold for one live stream (it doubles this): thousands of slow ones must not take gigabytes."""
@@ -39,8 +41,36 @@ FILES_BESIDE_STREAMS = 512
 class StreamingProtocol(HttpToolsProtocol):
     """HTTP/1.1 whose connection a response can take over. Only a response without an end may."""
 
+    head_s = HEAD_S
+    _impatience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the server's own
+        """Wait for a request, but not for ever."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._head_is_here()
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        self._head_is_here()
+        super().on_headers_complete()
+
+    def _await_head(self) -> None:
+        self._head_is_here()
+        self._impatience = self.loop.call_later(self.head_s, self.transport.close)
+
+    def _head_is_here(self) -> None:
+        if self._impatience is not None:
+            self._impatience.cancel()
+            self._impatience = None
+
     def on_message_begin(self) -> None:
         """Offer the extension with every request."""
+        self._await_head()
         super().on_message_begin()
         self.scope["extensions"] = {HAND_OVER: self.hand_over}  # type: ignore[dict-item]  # ours is a function
 
