@@ -29,6 +29,7 @@ LOG_SQL = Path(__file__).with_name("log.sql")
 ARCHIVE_SQL = Path(__file__).with_name("archive.sql")
 STORAGE_SQL = Path(__file__).with_name("storage.sql")
 UPKEEP_SQL = Path(__file__).with_name("upkeep.sql")
+FORGETTING_SQL = Path(__file__).with_name("forgetting.sql")
 GRANTS_SQL = Path(__file__).with_name("grants.sql")
 PROJECTIONS = "projections.tables"
 """The module whose `metadata` holds the tables of schema `read`."""

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from dispatch.ports import Appended, Repeated
+from dispatch.store import upkeep
 from dispatch.store.postgres import PostgresLog
 from dispatch.store.upkeep import forget_once
 from tests.store.contract import UNIT, decision, on
@@ -41,13 +42,11 @@ async def kept(dsn: str) -> list[str]:
     return [row["key"] for row in rows]
 
 
-async def test_old_answers_are_forgotten_in_batches_and_young_ones_kept(
-    pg_log: PostgresLog, dsn: str, app: asyncpg.Pool
-) -> None:
+async def test_old_answers_are_forgotten_and_young_ones_kept(pg_log: PostgresLog, dsn: str, app: asyncpg.Pool) -> None:
     for number in range(12):
         await pg_log.append(decision(on(UNIT, None), key=f"key-{number}"))
     await aged(dsn, 31, up_to=7)
-    assert await forget_once(app, kept=KEPT, batch_rows=3) == 7
+    assert await forget_once(app, kept=KEPT) == 7
     assert await kept(dsn) == [f"key-{number}" for number in range(7, 12)]
     assert await forget_once(app, kept=KEPT) == 0
 
@@ -55,6 +54,27 @@ async def test_old_answers_are_forgotten_in_batches_and_young_ones_kept(
     assert isinstance(repeated, Repeated)
     forgotten = await pg_log.append(decision(on(UNIT, None), key="key-0", meaning=b"another request"))
     assert isinstance(forgotten, Appended)
+
+
+async def test_a_walk_goes_page_by_page_over_the_whole_table_wherever_old_answers_lie(
+    pg_log: PostgresLog, dsn: str, app: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "STRETCH_PAUSE_S", 0.0)
+    for number in range(20):
+        await pg_log.append(decision(on(UNIT, None), key=f"key-{number:02}-" + "x" * 1_000))
+    await aged(dsn, 31, up_to=12)
+    connection = await asyncpg.connect(dsn)
+    # Room that was freed is used again: what is old lies behind what is young.
+    await connection.execute("UPDATE log.idempotency SET position = 21 - position")
+    pages = await connection.fetchval("SELECT 1 + max((ctid::text::point)[0]) FROM log.idempotency")
+    assert pages > 3
+    first = await app.fetchrow("SELECT * FROM log.forget_answers($1, 0, 1)", KEPT)
+    assert first["next_page"] == 1
+    last = await app.fetchrow("SELECT * FROM log.forget_answers($1, $2, 1)", KEPT, int(pages) - 1)
+    assert last["next_page"] is None
+    assert first["forgotten"] + last["forgotten"] + await forget_once(app, kept=KEPT, pages=1) == 12
+    assert await connection.fetchval("SELECT min(position) FROM log.idempotency") == 13
+    await connection.close()
 
 
 async def test_a_key_lives_to_the_last_moment(pg_log: PostgresLog, dsn: str, app: asyncpg.Pool) -> None:
@@ -92,12 +112,12 @@ async def test_an_archived_range_tells_its_own_time(pg_log: PostgresLog, dsn: st
 
 async def test_nobody_shortens_it_below_a_week(app: asyncpg.Pool) -> None:
     with pytest.raises(asyncpg.InvalidParameterValueError, match="7 days"):
-        await app.fetchval("SELECT log.forget_answers(interval '6 days')")
+        await app.fetchval("SELECT log.forget_answers(interval '6 days', 0, 10)")
 
 
 @pytest.mark.parametrize("role", ["dispatch_projector", "dispatch_auditor"])
 async def test_only_the_app_may_forget(dsn: str, role: str) -> None:
     connection = await asyncpg.connect(dsn, server_settings={"role": role})
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connection.execute("SELECT log.forget_answers(interval '30 days')")
+        await connection.execute("SELECT log.forget_answers(interval '30 days', 0, 10)")
     await connection.close()
