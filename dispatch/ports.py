@@ -265,6 +265,9 @@ class BoardBaselines(Protocol):
     async def keep(self, baseline: BoardBaseline, ended: Sequence[EndedRow]) -> None:
         """Store a baseline with the rows that left the board since the one before; both or neither."""
 
+    async def drop(self, *, rules: str, from_position: int) -> None:
+        """Throw away what these rules made from a position on, which cannot be used."""
+
     async def prune(self, *, rules: str) -> None:
         """Throw away what other rules made."""
 

@@ -6,7 +6,8 @@ apart from them each ended incident's row at the first baseline after it ended, 
 need it again. So all baselines together are small, and a replay is one baseline and at most a page or two of facts.
 
 A baseline is never the truth: it says which code made it (others do not look at it) and is hashed; one that is damaged
-is passed over, and a replay without any is right and slow. `replay` with and without is the same, by test.
+or cannot be read back is passed over, and a replay without any is right and slow. Whoever keeps baselines and meets one
+of those throws it away and makes it anew. `replay` with and without is the same, by test.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ logger = logging.getLogger(__name__)
 
 
 class Damaged(Exception):
-    """A stored row is not what its hash says."""
+    """A stored row is not what its hash says, or cannot be read back."""
 
 
 @cache
@@ -86,7 +87,7 @@ class Board:
             for ended in (
                 await self.store.ended(wanted, rules=rules(), up_to_position=self.started_at) if wanted else ()
             ):
-                self.rows.rows[ended.incident_id,] = _row_of(_checked(ended.document, ended.sha256))
+                self.rows.rows[ended.incident_id,] = _restored(_unpacked(ended.document, ended.sha256))
         self.rows.take(page)
         instants = [fact.envelope.occurred_at for fact in page.facts if isinstance(fact, Fact)]
         self.latest_occurred_at = max([self.latest_occurred_at, *instants])
@@ -107,8 +108,11 @@ def empty() -> Board:
     return Board(MemoryRows(PROJECTIONS["board"]), BEGINNING, 0, None)
 
 
-async def start(store: BoardBaselines | None, position: int, true_at: datetime | None) -> Board:
-    """The latest baseline that a replay up to `position` may start from, else an empty board."""
+async def start(store: BoardBaselines | None, position: int, true_at: datetime | None, *, mends: bool = False) -> Board:
+    """The latest baseline that a replay up to `position` may start from, else an empty board.
+
+    A damaged one is passed over; with `mends` it is thrown away, so that it is made anew.
+    """
     upper = position
     while store is not None:
         found = await store.latest(rules=rules(), up_to_position=upper, true_at=true_at)
@@ -118,6 +122,8 @@ async def start(store: BoardBaselines | None, position: int, true_at: datetime |
             return _opened(found, store)
         except Damaged:
             logger.exception("a board's baseline is damaged and passed over", extra={"position": found.position})
+            if mends:
+                await store.drop(rules=rules(), from_position=found.position)
             upper = found.position - 1
     return empty()
 
@@ -131,8 +137,18 @@ async def keep(
     advanced: Advanced = lambda _position, _goal: None,
 ) -> int:
     """Keep baselines up to the log's end; how many were made. May be ended at any moment and called again."""
+    try:
+        return await _keep(log, store, rest, every, advanced)
+    except Damaged:
+        # The row of an incident that ended, at any baseline: without it no later one can be believed.
+        logger.exception("baselines of the board are damaged and made anew")
+        await store.drop(rules=rules(), from_position=0)
+        return await _keep(log, store, rest, every, advanced)
+
+
+async def _keep(log: EventLog, store: BoardBaselines, rest: float, every: int, advanced: Advanced) -> int:
     goal = (await log.tip()).position
-    board = await start(store, goal, None)
+    board = await start(store, goal, None, mends=True)
     board.store = store
     made = 0
     while (until := board.position + max(every, POSITIONS_PER_ROW * len(board.rows.rows))) <= goal:
@@ -170,10 +186,17 @@ def _baseline(board: Board, before: int) -> BoardBaseline:
 
 
 def _opened(found: BoardBaseline, store: BoardBaselines) -> Board:
-    said = json.loads(zlib.decompress(_checked(found.document, found.sha256)))
+    """The board as it was stored. Raises `Damaged`."""
+    if found.latest_occurred_at.tzinfo is None:
+        raise Damaged("its time is an infinite one")  # which the driver reads without a zone: nothing compares with it
+    said = _unpacked(found.document, found.sha256)
     rows = MemoryRows(PROJECTIONS["board"])
-    rows.rows = {(row["incident_id"],): row for row in map(_restored, said["rows"])}
-    rows.parking = dict(said["parking"])
+    try:
+        shown, parking = said["rows"], dict(said["parking"])
+    except (KeyError, TypeError, ValueError) as failure:
+        raise Damaged("it holds no board") from failure
+    rows.rows = {(row["incident_id"],): row for row in map(_restored, shown)}
+    rows.parking = parking
     rows.position = found.position
     return Board(rows, found.latest_occurred_at, found.position, store)
 
@@ -183,14 +206,14 @@ def _ended(incident_id: UUID, row: Row) -> EndedRow:
     return EndedRow(incident_id, row["updated_position"], packed, hashlib.sha256(packed).digest())
 
 
-def _row_of(packed: bytes) -> Row:
-    return _restored(json.loads(zlib.decompress(packed)))
-
-
-def _checked(document: bytes, expected: bytes) -> bytes:
+def _unpacked(document: bytes, expected: bytes) -> Any:
+    """What was packed. Raises `Damaged`."""
     if hashlib.sha256(document).digest() != expected:
-        raise Damaged
-    return document
+        raise Damaged("it is not what its hash says")
+    try:
+        return json.loads(zlib.decompress(document))
+    except (ValueError, zlib.error) as failure:
+        raise Damaged("it cannot be read") from failure
 
 
 def _encoded(value: Any) -> bytes:
@@ -206,8 +229,11 @@ def _plain(value: Any) -> str:
 
 
 def _restored(said: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as the database would give it: JSON knows neither ids nor instants."""
-    return {name: RESTORE[name](value) for name, value in said.items()}
+    """A row as the database would give it: JSON knows neither ids nor instants. Raises `Damaged`."""
+    try:
+        return {name: restore(said[name]) for name, restore in RESTORE.items()}
+    except (AttributeError, KeyError, TypeError, ValueError) as failure:
+        raise Damaged("a row cannot be read") from failure
 
 
 def _restore(column: sa.Column[Any]) -> Callable[[Any], Any]:

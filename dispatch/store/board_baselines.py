@@ -31,6 +31,10 @@ KEEP_ENDED = """
 INSERT INTO edge.board_ended (rules, incident_id, kept_at, updated_position, document, sha256)
 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (rules, incident_id, kept_at) DO NOTHING
 """
+DROP = (
+    "DELETE FROM edge.board_baselines WHERE rules = $1 AND position >= $2",
+    "DELETE FROM edge.board_ended WHERE rules = $1 AND kept_at >= $2",
+)
 PRUNE = ("DELETE FROM edge.board_baselines WHERE rules <> $1", "DELETE FROM edge.board_ended WHERE rules <> $1")
 
 
@@ -69,6 +73,12 @@ class PostgresBoardBaselines:
                 baseline.document,
                 baseline.sha256,
             )
+
+    async def drop(self, *, rules: str, from_position: int) -> None:
+        """Throw away what these rules made from a position on; both or neither. Raises `Unavailable`."""
+        async with available(), self._pool.acquire() as connection, connection.transaction():
+            for statement in DROP:
+                await connection.execute(statement, rules, from_position)
 
     async def prune(self, *, rules: str) -> None:
         """Throw away what other rules made. Raises `Unavailable`."""
