@@ -139,7 +139,7 @@ MATRIX: dict[str, Rule] = {
         "alerts_ingest_gb28181",
         "alerts_ingest_cap",
     ),
-    **_lines(Scope.CITY, {*DECIDERS, U, A}, "alerts_get"),
+    **_lines(Scope.INCIDENT, PEOPLE, "alerts_get"),
     **_lines(Scope.CITY, {A, U}, "quarantine_list", "quarantine_get"),
     **_lines(Scope.CITY, {A}, "quarantine_redrive", "quarantine_redrive_all"),
     # The record.

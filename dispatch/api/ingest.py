@@ -25,6 +25,7 @@ from dispatch.api.ingest_bodies import ALERT_SCHEMA, ANSWERS, NATIVE_EXAMPLE, VE
 from dispatch.api.operations import Operation
 from dispatch.api.problem import Problem, declared, not_found, of_error
 from dispatch.api.routing import protected
+from dispatch.api.visibility import alert_is_visible
 from dispatch.api.wiring import ServicesOf, services_of
 from dispatch.handling.alerts import Sender
 from dispatch.handling.scribe import as_fact
@@ -234,11 +235,15 @@ for _adapter in VENDOR_EXAMPLES:
 
 
 @router.get("/alerts/{alert_id}", operation_id="alerts_get", responses=declared(404))
-async def alerts_get(alert_id: UUID, services: ServicesOf, _caller: CallerOf) -> dict[str, Any]:
-    """Everything that was said under one identity, in the order it was recorded."""
+async def alerts_get(alert_id: UUID, services: ServicesOf, caller: CallerOf) -> dict[str, Any]:
+    """Everything that was said under one identity, in the order it was recorded.
+
+    For the centers of its camera, of its place and of the incidents it became part of, and for those above them.
+    """
     facts = [as_fact(row) for row in await services.log.read_stream(alert_id)]
     said = [fact for fact in facts if isinstance(fact.event, (AlertReceived, AlertRevised))]
-    if not said:
+    contents = [fact.event.content for fact in facts if isinstance(fact.event, (AlertReceived, AlertRevised))]
+    if not contents or not await alert_is_visible(services, caller, alert_id, contents):
         raise not_found("This alert")
     return {
         "alert_id": str(alert_id),

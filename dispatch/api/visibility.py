@@ -15,6 +15,7 @@ from dispatch.api.wiring import Services
 from dispatch.directory import Directory
 from dispatch.directory_entries import UnitEntry
 from dispatch.handling.scribe import Loaded
+from domain.alert.events import AlertContent
 from domain.incident.decider import IncidentState
 from domain.refusals import Refused
 from domain.vocabulary import MessageStatus
@@ -77,6 +78,22 @@ def require_owner(caller: Caller, state: IncidentState) -> None:
             f"Incident {state.number} is owned by another center. Ask it for a transfer, or add a note.",
             owner_center_id=str(state.owner.center_id),
         )
+
+
+async def alert_is_visible(services: Services, caller: Caller, alert_id: UUID, said: Iterable[AlertContent]) -> bool:
+    """Whether an alert is the caller's to see: by its camera, by its place, or by an incident it became part of.
+
+    One that is nowhere in the city is the city center's.
+    """
+    for content in said:
+        camera = services.directory.camera_by_id(content.camera_id) if content.camera_id is not None else None
+        point = content.place.point
+        centers = {center.id for center in services.directory.locate(point)} if point is not None else set()
+        centers.update(camera.path if camera is not None else ())
+        if covers(caller, centers or {services.directory.root().id}):
+            return True
+    rows = await services.database.rows(board.of_alert(alert_id))
+    return any(row_is_visible(services, caller, row) for row in rows)
 
 
 def visible_unit(services: Services, caller: Caller, unit_id: UUID) -> UnitEntry:

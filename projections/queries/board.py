@@ -86,6 +86,12 @@ def by_camera(camera_id: UUID, *, before_position: int | None, limit: int) -> Se
     return _newest(tables.board.c.camera_id == camera_id, before_position, limit)
 
 
+def of_alert(alert_id: UUID) -> Select[Any]:
+    """Incidents that an alert became part of."""
+    linked = select(tables.incident_alerts.c.incident_id).where(tables.incident_alerts.c.alert_id == alert_id)
+    return select(tables.board).where(tables.board.c.incident_id.in_(linked)).limit(LIMIT_MAX)
+
+
 def ended(center_id: UUID, *, before_position: int | None, limit: int) -> Select[Any]:
     """What left this center's board, newest first by opening."""
     table = tables.board

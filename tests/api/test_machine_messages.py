@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from typing import Any
+from uuid import UUID
 
+import asyncpg
 import pytest
 
 from dispatch.api.problem import MEDIA_TYPE
@@ -57,6 +59,36 @@ async def test_an_alert_can_be_looked_at_with_everything_said_under_its_identity
     assert facts[1]["content"]["severity"] == 3
     missing = await edge.client.get(f"/v1/alerts/{edge.services.ids.new()}", headers=edge.as_role(Role.AUDITOR))
     problem(missing, 404, "not_found")
+
+
+async def test_an_alert_of_another_district_is_not_there(edge: Edge):
+    by_camera = (await send(edge, alert(camera=town.EAST_CAMERA))).json()["alert_id"]
+    spot = {"type": "Point", "coordinates": list(town.IN_EAST)}
+    by_place = (await send(edge, alert(id="placed", location=spot))).json()["alert_id"]
+    nowhere = (await send(edge, alert(id="nowhere"))).json()["alert_id"]
+    for alert_id in (by_camera, by_place):
+        for login in ("east-station.01", "east.02", "city.01"):
+            found = await edge.client.get(f"/v1/alerts/{alert_id}", headers=edge.as_operator(login))
+            assert found.status_code == 200, login
+        foreign = await edge.client.get(f"/v1/alerts/{alert_id}", headers=edge.as_operator("west.02"))
+        problem(foreign, 404, "not_found")
+    assert (await edge.client.get(f"/v1/alerts/{nowhere}", headers=edge.as_operator("city.02"))).status_code == 200
+    problem(await edge.client.get(f"/v1/alerts/{nowhere}", headers=edge.as_operator("east.02")), 404, "not_found")
+
+
+async def test_an_alert_is_seen_by_who_sees_the_incident_it_became(edge: Edge):
+    made = (await send(edge, alert(camera=town.EAST_CAMERA))).json()
+    incident_id = (await edge.report(by="west-station.01", at=town.IN_WEST))["incident_id"]
+    path, headers = f"/v1/alerts/{made['alert_id']}", edge.as_operator("west.01")
+    assert (await edge.client.get(path, headers=headers)).status_code == 404
+    link = (
+        "INSERT INTO read.incident_alerts (incident_id, alert_position, alert_id, reason, linked_position)"
+        " VALUES ($1, $2, $3, 'opened', $2)"
+    )
+    connection = await asyncpg.connect(edge.dsn)
+    await connection.execute(link, UUID(incident_id), made["position"], UUID(made["alert_id"]))
+    await connection.close()
+    assert (await edge.client.get(path, headers=headers)).status_code == 200
 
 
 async def test_a_batch_answers_each_entry(edge: Edge):
