@@ -31,7 +31,7 @@ from dispatch.api.shapes import (
 )
 from dispatch.api.visibility import visible_state, visible_unit
 from dispatch.api.wiring import Services, ServicesOf
-from dispatch.api.writing import written
+from dispatch.api.writing import allowed, written
 from dispatch.ports import UnitPosition
 from domain.assignment.commands import (
     AcknowledgeAssignment,
@@ -155,9 +155,9 @@ async def assign(
 ) -> Written:
     """The unit's own state decides: of two dispatchers who take one unit at once, the second is told who has it."""
     services = asked.services
-    await visible_state(services, asked.caller, incident_id)
-    visible_unit(services, asked.caller, body.unit_id)
     ask = asked.request(str(incident_id), body.model_dump(mode="json"), correlation_id=incident_id)
+    await allowed(asked, ask, visible_state(services, asked.caller, incident_id))
+    visible_unit(services, asked.caller, body.unit_id)
     work = services.assignments.assign(
         body.unit_id, incident_id, ask, stacked=body.stacked, recommended=body.recommended
     )

@@ -5,6 +5,7 @@ Notes and evidence are no decisions: they are welcome at any time and make nobod
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -17,8 +18,8 @@ from dispatch.api.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.shapes import CENTER, INCIDENT, Body, MediaBody, Note, PlaceBody, Reason, Written, examples
 from dispatch.api.visibility import require_owner, visible_state
-from dispatch.api.writing import until_routed, written
-from dispatch.handling.scribe import Loaded
+from dispatch.api.writing import allowed, until_routed, written
+from dispatch.handling.scribe import Loaded, Request
 from domain.incident.commands import (
     AcceptIncident,
     AcceptTransfer,
@@ -41,6 +42,8 @@ router = protected("decisions")
 
 DECISION = declared(404, 409, 412, 428)
 ADDITION = declared(404, 409)
+NOBODY = UUID(int=0)
+"""In a command that is only the repeat of one that was answered: nothing is decided about it."""
 
 
 class NoteOnly(Body):
@@ -137,11 +140,27 @@ async def _owned(asked: Asked, incident_id: UUID) -> Loaded[IncidentState]:
     return loaded
 
 
-async def _execute(
-    asked: Asked, response: Response, incident_id: UUID, command: IncidentCommand, body: Body | None
-) -> Written:
+async def _seen(asked: Asked, incident_id: UUID) -> Loaded[IncidentState]:
+    return await visible_state(asked.services, asked.caller, incident_id)
+
+
+def _request(asked: Asked, incident_id: UUID, body: Body | None) -> Request:
     meaning = body.model_dump(mode="json") if body is not None else None
-    request = asked.request(str(incident_id), meaning, correlation_id=incident_id)
+    return asked.request(str(incident_id), meaning, correlation_id=incident_id)
+
+
+async def _execute(
+    asked: Asked,
+    response: Response,
+    incident_id: UUID,
+    command: IncidentCommand,
+    body: Body | None,
+    *,
+    check: Callable[[Asked, UUID], Awaitable[object]] | None = _owned,
+) -> Written:
+    request = _request(asked, incident_id, body)
+    if check is not None:
+        await allowed(asked, request, check(asked, incident_id))
     work = asked.services.incidents.execute(incident_id, command, request)
     return await written(asked, response, work, stream_id=incident_id)
 
@@ -149,14 +168,12 @@ async def _execute(
 @router.post("/incidents/{incident_id}/verify", operation_id="incidents_verify", responses=DECISION)
 async def verify(incident_id: UUID, body: NoteOnly, asked: DecisionOf, response: Response) -> Written:
     """Somebody looked and it is real."""
-    await _owned(asked, incident_id)
     return await _execute(asked, response, incident_id, VerifyIncident(note=body.note), body)
 
 
 @router.post("/incidents/{incident_id}/dismiss", operation_id="incidents_dismiss", responses=DECISION)
 async def dismiss(incident_id: UUID, body: Dismissal, asked: DecisionOf, response: Response) -> Written:
     """It needs no answer. A duplicate is merged instead."""
-    await _owned(asked, incident_id)
     command = DismissIncident(reason=body.reason, note=body.note)
     return await _execute(asked, response, incident_id, command, body)
 
@@ -164,7 +181,6 @@ async def dismiss(incident_id: UUID, body: Dismissal, asked: DecisionOf, respons
 @router.post("/incidents/{incident_id}/classify", operation_id="incidents_classify", responses=DECISION)
 async def classify(incident_id: UUID, body: Classification, asked: DecisionOf, response: Response) -> Written:
     """Set category, severity and priority; routing follows."""
-    await _owned(asked, incident_id)
     done = await _execute(asked, response, incident_id, ClassifyIncident(**body.model_dump()), body)
     return await until_routed(asked, done)
 
@@ -172,7 +188,6 @@ async def classify(incident_id: UUID, body: Classification, asked: DecisionOf, r
 @router.post("/incidents/{incident_id}/relocate", operation_id="incidents_relocate", responses=DECISION)
 async def relocate(incident_id: UUID, body: PlaceBody, asked: DecisionOf, response: Response) -> Written:
     """Set or correct the place; routing follows."""
-    await _owned(asked, incident_id)
     point = body.wgs84()
     within = point is not None and bool(asked.services.directory.locate(point))
     command = RelocateIncident(place=body.place(within_city=within))
@@ -183,26 +198,24 @@ async def relocate(incident_id: UUID, body: PlaceBody, asked: DecisionOf, respon
 @router.post("/incidents/{incident_id}/accept", operation_id="incidents_accept", responses=DECISION)
 async def accept(incident_id: UUID, asked: DecisionOf, response: Response) -> Written:
     """The owning center says: ours."""
-    loaded = await _owned(asked, incident_id)
-    assert loaded.state.owner is not None, "an incident is never ownerless"
-    command = AcceptIncident(center_id=loaded.state.owner.center_id)
-    return await _execute(asked, response, incident_id, command, None)
+    loaded = await allowed(asked, _request(asked, incident_id, None), _owned(asked, incident_id))
+    owner = loaded.state.owner if loaded is not None else None
+    command = AcceptIncident(center_id=owner.center_id if owner is not None else NOBODY)
+    return await _execute(asked, response, incident_id, command, None, check=None)
 
 
 @router.post("/incidents/{incident_id}/claim", operation_id="incidents_claim", responses=DECISION)
 async def claim(incident_id: UUID, asked: DecisionOf, response: Response) -> Written:
     """I have it: others see it at once. It is no lock."""
-    await visible_state(asked.services, asked.caller, incident_id)
     command = ClaimIncident(operator_id=_operator(asked))
-    return await _execute(asked, response, incident_id, command, None)
+    return await _execute(asked, response, incident_id, command, None, check=_seen)
 
 
 @router.post("/incidents/{incident_id}/release-claim", operation_id="incidents_release_claim", responses=DECISION)
 async def release_claim(incident_id: UUID, asked: DecisionOf, response: Response) -> Written:
     """Somebody else may have it."""
-    await visible_state(asked.services, asked.caller, incident_id)
     command = ReleaseClaim(operator_id=_operator(asked))
-    return await _execute(asked, response, incident_id, command, None)
+    return await _execute(asked, response, incident_id, command, None, check=_seen)
 
 
 @router.post(
@@ -213,8 +226,8 @@ async def release_claim(incident_id: UUID, asked: DecisionOf, response: Response
 )
 async def offer_transfer(incident_id: UUID, body: TransferBody, asked: DispatchingOf, response: Response) -> Written:
     """Ask another center to take it. Until it does, the giver owns it."""
-    await _owned(asked, incident_id)
-    request = asked.request(str(incident_id), body.model_dump(mode="json"), correlation_id=incident_id)
+    request = _request(asked, incident_id, body)
+    await allowed(asked, request, _owned(asked, incident_id))
     work = asked.services.incidents.offer_transfer(
         incident_id, to_center_id=body.to_center_id, reason=body.reason, request=request
     )
@@ -228,9 +241,10 @@ async def offer_transfer(incident_id: UUID, body: TransferBody, asked: Dispatchi
 )
 async def accept_transfer(incident_id: UUID, transfer_id: UUID, asked: DecisionOf, response: Response) -> Written:
     """The addressed center takes it."""
-    to_center_id = await _addressed(asked, incident_id, transfer_id)
-    command = AcceptTransfer(transfer_id=transfer_id, center_id=to_center_id)
-    return await _execute(asked, response, incident_id, command, None)
+    request = _request(asked, incident_id, None)
+    to_center_id = await allowed(asked, request, _addressed(asked, incident_id, transfer_id))
+    command = AcceptTransfer(transfer_id=transfer_id, center_id=to_center_id or NOBODY)
+    return await _execute(asked, response, incident_id, command, None, check=None)
 
 
 @router.post(
@@ -242,15 +256,15 @@ async def decline_transfer(
     incident_id: UUID, transfer_id: UUID, body: WithReason, asked: DecisionOf, response: Response
 ) -> Written:
     """The addressed center does not take it; the giver keeps it."""
-    to_center_id = await _addressed(asked, incident_id, transfer_id)
-    command = DeclineTransfer(transfer_id=transfer_id, center_id=to_center_id, reason=body.reason)
-    return await _execute(asked, response, incident_id, command, body)
+    request = _request(asked, incident_id, body)
+    to_center_id = await allowed(asked, request, _addressed(asked, incident_id, transfer_id))
+    command = DeclineTransfer(transfer_id=transfer_id, center_id=to_center_id or NOBODY, reason=body.reason)
+    return await _execute(asked, response, incident_id, command, body, check=None)
 
 
 @router.post("/incidents/{incident_id}/resolve", operation_id="incidents_resolve", responses=DECISION)
 async def resolve(incident_id: UUID, body: Resolution, asked: DecisionOf, response: Response) -> Written:
     """What had to be done is done."""
-    await _owned(asked, incident_id)
     command = ResolveIncident(disposition=body.disposition, note=body.note)
     return await _execute(asked, response, incident_id, command, body)
 
@@ -258,23 +272,21 @@ async def resolve(incident_id: UUID, body: Resolution, asked: DecisionOf, respon
 @router.post("/incidents/{incident_id}/close", operation_id="incidents_close", responses=DECISION)
 async def close(incident_id: UUID, body: NoteOnly, asked: DecisionOf, response: Response) -> Written:
     """The file is closed."""
-    await _owned(asked, incident_id)
     return await _execute(asked, response, incident_id, CloseIncident(note=body.note), body)
 
 
 @router.post("/incidents/{incident_id}/reopen", operation_id="incidents_reopen", responses=DECISION)
 async def reopen(incident_id: UUID, body: WithReason, asked: DecisionOf, response: Response) -> Written:
     """It came back, or was closed in error."""
-    await _owned(asked, incident_id)
     return await _execute(asked, response, incident_id, ReopenIncident(reason=body.reason), body)
 
 
 @router.post("/incidents/{incident_id}/merge", operation_id="incidents_merge", responses=DECISION)
 async def merge(incident_id: UUID, body: MergeBody, asked: DispatchingOf, response: Response) -> Written:
     """This incident is the same as another: nothing moves, and it can be undone."""
-    await _owned(asked, incident_id)
-    await visible_state(asked.services, asked.caller, body.into_incident_id)
-    request = asked.request(str(incident_id), body.model_dump(mode="json"), correlation_id=incident_id)
+    request = _request(asked, incident_id, body)
+    await allowed(asked, request, _owned(asked, incident_id))
+    await allowed(asked, request, _seen(asked, body.into_incident_id))
     work = asked.services.incidents.merge(incident_id, body.into_incident_id, request, note=body.note)
     return await written(asked, response, work, stream_id=incident_id)
 
@@ -282,8 +294,8 @@ async def merge(incident_id: UUID, body: MergeBody, asked: DispatchingOf, respon
 @router.post("/incidents/{incident_id}/unmerge", operation_id="incidents_unmerge", responses=DECISION)
 async def unmerge(incident_id: UUID, body: NoteOnly, asked: DecisionOf, response: Response) -> Written:
     """The merge was wrong: the incident is itself again, in the phase it had."""
-    await _owned(asked, incident_id)
-    request = asked.request(str(incident_id), body.model_dump(mode="json"), correlation_id=incident_id)
+    request = _request(asked, incident_id, body)
+    await allowed(asked, request, _owned(asked, incident_id))
     work = asked.services.incidents.unmerge(incident_id, request, note=body.note)
     return await written(asked, response, work, stream_id=incident_id)
 
@@ -291,8 +303,8 @@ async def unmerge(incident_id: UUID, body: NoteOnly, asked: DecisionOf, response
 @router.post("/incidents/{incident_id}/notes", operation_id="incidents_add_note", responses=ADDITION, status_code=201)
 async def add_note(incident_id: UUID, body: NoteBody, asked: CreationOf, response: Response) -> Written:
     """Write something down, in any phase."""
-    await visible_state(asked.services, asked.caller, incident_id)
-    request = asked.request(str(incident_id), body.model_dump(mode="json"), correlation_id=incident_id)
+    request = _request(asked, incident_id, body)
+    await allowed(asked, request, _seen(asked, incident_id))
     return await written(asked, response, asked.services.incidents.add_note(incident_id, body.text, request))
 
 
@@ -301,8 +313,8 @@ async def add_note(incident_id: UUID, body: NoteBody, asked: CreationOf, respons
 )
 async def strike_note(incident_id: UUID, note_id: UUID, body: WithReason, asked: StepOf, response: Response) -> Written:
     """A wrong note is struck, never deleted."""
-    await visible_state(asked.services, asked.caller, incident_id)
     request = asked.request(f"{incident_id}/{note_id}", body.model_dump(mode="json"), correlation_id=incident_id)
+    await allowed(asked, request, _seen(asked, incident_id))
     work = asked.services.incidents.strike_note(incident_id, note_id, body.reason, request)
     return await written(asked, response, work)
 
@@ -315,8 +327,8 @@ async def strike_note(incident_id: UUID, note_id: UUID, body: WithReason, asked:
 )
 async def attach_evidence(incident_id: UUID, body: EvidenceBody, asked: CreationOf, response: Response) -> Written:
     """Refer to a clip, a picture or a document; nothing is copied here."""
-    await visible_state(asked.services, asked.caller, incident_id)
-    request = asked.request(str(incident_id), body.model_dump(mode="json"), correlation_id=incident_id)
+    request = _request(asked, incident_id, body)
+    await allowed(asked, request, _seen(asked, incident_id))
     work = asked.services.incidents.attach_evidence(
         incident_id, body.media.reference(), request, description=body.description
     )

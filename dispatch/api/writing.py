@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable
+from typing import TypeVar
 from uuid import UUID
 
 from fastapi import Response
 
 from dispatch.api.conditions import Asked, mark_written, with_events_since
+from dispatch.api.problem import Problem
 from dispatch.api.shapes import Written
-from dispatch.handling.scribe import Outcome
+from dispatch.handling.scribe import Outcome, Request
 from domain.refusals import Conflict
 
+T = TypeVar("T")
 ROUTER = "router"
 """The reactor whose mark says which facts are routed."""
 ROUTER_LOOK_S = 0.02
@@ -48,6 +51,20 @@ async def written(
     return Written(
         position=outcome.position, changed=outcome.changed or outcome.repeated, visible=visible, **outcome.answer
     )
+
+
+async def allowed(asked: Asked, request: Request, check: Awaitable[T]) -> T | None:
+    """The check's result; None for the repeat of a request that was answered when it still passed.
+
+    What a request did may be why it would be refused now: a corrected place gives the incident to another district, and
+    whoever did not hear the answer and repeats must hear it, not that there is no such incident.
+    """
+    try:
+        return await check
+    except Problem:
+        if await asked.services.scribe.answered_before(request) is None:
+            raise
+        return None
 
 
 async def until_routed(asked: Asked, done: Written) -> Written:

@@ -205,7 +205,7 @@ class Scribe:
         an idempotency key is answered before anything is loaded, so a command that can no longer be decided (the
         incident has moved on) still gets the answer it got the first time.
         """
-        repeated = await self._answered_before(request)
+        repeated = await self.answered_before(request)
         if repeated is not None:
             return repeated
         try:
@@ -213,7 +213,7 @@ class Scribe:
         except (Refused, Conflict):
             # The same request may have come twice at once (a client that gave up waiting and repeated it): its twin
             # was recorded after we looked for the key, and what we were refused for is the twin's own effect.
-            repeated = await self._answered_before(request)
+            repeated = await self.answered_before(request)
             if repeated is not None:
                 return repeated
             raise
@@ -236,7 +236,8 @@ class Scribe:
                 await asyncio.sleep(_pause_s(request, attempt_number))
         raise AssertionError("the loop returns or raises")
 
-    async def _answered_before(self, request: Request) -> Outcome | None:
+    async def answered_before(self, request: Request) -> Outcome | None:
+        """What the same request under the same key was answered; None if it is new. Raises `Conflict` key_reused."""
         key = request.idempotency
         if key is None:
             return None
