@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
+from dispatch.store.migrate import GRANTS_SQL
 from dispatch.store.postgres import PostgresLog
 from tests.store.contract import UNIT, decision, on
 
@@ -67,6 +68,68 @@ async def test_nobody_renews_the_epoch_or_reaches_behind_append(dsn: str, role: 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(f"SELECT log.append_distinct(9, now(), {', '.join(15 * [EMPTY])})")
     await connection.close()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM vault.subject_keys",
+        "TRUNCATE vault.subject_keys",
+        "UPDATE vault.subject_keys SET subject_id = subject_id",
+        "UPDATE feed.entries SET body = body",
+        "DELETE FROM feed.entries",
+        "TRUNCATE feed.entries",
+        "DELETE FROM feed.checkpoints",
+        "ALTER TABLE log.events DISABLE TRIGGER ALL",
+        "SET session_replication_role = replica",
+        "DROP TRIGGER append_only ON log.events",
+        "CREATE TABLE public.forged (id int)",
+        "ALTER ROLE dispatch_app SET statement_timeout = 0",
+        "GRANT dispatch_owner TO CURRENT_USER",
+    ],
+)
+async def test_no_role_forgets_a_key_renumbers_a_feed_or_takes_a_right(dsn: str, role: str, statement: str) -> None:
+    connection = await acting_as(dsn, role)
+    # A role may set its own time limits: they keep it from a slip, not from malice.
+    if statement.startswith(f"ALTER ROLE {role} "):
+        statement = statement.replace("dispatch_app SET statement_timeout = 0", "dispatch_owner LOGIN")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(statement)
+    await connection.close()
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "dispatch_app"])
+async def test_only_the_app_sees_wrapped_keys_and_what_arrived(dsn: str, role: str) -> None:
+    connection = await acting_as(dsn, role)
+    for table in ("vault.subject_keys", "edge.quarantine", "edge.unit_positions", "edge.listeners"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(f"SELECT * FROM {table}")
+    await connection.close()
+
+
+async def test_a_database_of_an_older_release_loses_the_rights_it_gave_too_many(dsn: str) -> None:
+    administrator = await asyncpg.connect(dsn)
+    await administrator.execute("GRANT ALL ON ALL TABLES IN SCHEMA vault, feed TO dispatch_app")
+    await administrator.execute("GRANT USAGE ON SCHEMA edge, feed TO dispatch_projector")
+    await administrator.execute("GRANT ALL ON ALL TABLES IN SCHEMA edge, feed TO dispatch_projector")
+    await administrator.execute(GRANTS_SQL.read_text(encoding="utf-8"))
+    held = await administrator.fetch(
+        """
+        SELECT r.role, t.name, p.privilege FROM (VALUES ('dispatch_app'), ('dispatch_projector')) r(role),
+            (VALUES ('vault.subject_keys'), ('feed.entries'), ('edge.listeners')) t(name),
+            (VALUES ('SELECT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) p(privilege)
+        WHERE has_table_privilege(r.role, t.name, p.privilege) ORDER BY 1, 2, 3
+        """
+    )
+    await administrator.close()
+    assert [tuple(row) for row in held] == [
+        ("dispatch_app", "edge.listeners", "DELETE"),
+        ("dispatch_app", "edge.listeners", "SELECT"),
+        ("dispatch_app", "edge.listeners", "UPDATE"),
+        ("dispatch_app", "feed.entries", "SELECT"),
+        ("dispatch_app", "vault.subject_keys", "SELECT"),
+    ]
 
 
 async def test_even_a_superuser_cannot_change_or_remove_an_event_by_slip(pg_log: PostgresLog, dsn: str) -> None:
