@@ -17,6 +17,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Res
 
 from dispatch.api.problem import MEDIA_TYPE, document, not_found
 from dispatch.api.problem_types import PROBLEM_TYPES, index
+from dispatch.api.shapes import answers
 from dispatch.api.wiring import Health, Services, ServicesOf
 from dispatch.telemetry import METRICS_CONTENT_TYPE, render_metrics
 from domain.refusals import DispatchError, Unavailable
@@ -120,7 +121,15 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
-@router.get("/readyz", operation_id="readyz", summary="Can it do its work, and if not, why?")
+READY_EXAMPLE = {"ready": True, "checks": {"postgresql": {"ok": True, "reason": "the log is at position 18250"}}}
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    summary="Can it do its work, and if not, why?",
+    responses={**answers(READY_EXAMPLE, "All is well."), 503: {"description": "Something lacks: see `checks`."}},
+)
 async def readyz(services: ServicesOf) -> Response:
     """200 when all is well, 503 otherwise; each dependency with its reason."""
     found = await readiness(services)

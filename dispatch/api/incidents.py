@@ -104,7 +104,11 @@ def _listing(
     "/incidents/{incident_id}",
     operation_id="incidents_get",
     summary="The card of an incident",
-    responses={**declared(404), **answers(CARD_EXAMPLE, "The card; ETag is the version to decide on.")},
+    responses={
+        **declared(404),
+        **answers(CARD_EXAMPLE, "The card; ETag is the version to decide on."),
+        304: {"description": "The ETag you have is still the one."},
+    },
 )
 async def get_incident(
     incident_id: UUID,

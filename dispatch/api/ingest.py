@@ -294,7 +294,9 @@ async def quarantine_get(sha256: str, intake: IntakeOf, _caller: CallerOf) -> di
     return {**_shown(kept), "body_base64": base64.b64encode(kept.body).decode()}
 
 
-@router.post("/quarantine/{sha256}/redrive", operation_id="quarantine_redrive", responses=declared(404, 409))
+@router.post(
+    "/quarantine/{sha256}/redrive", operation_id="quarantine_redrive", responses={**ANSWERS, **declared(404, 409)}
+)
 async def quarantine_redrive(sha256: str, intake: IntakeOf, caller: CallerOf) -> Response:
     """Try a message again with the adapter of today. Repeating it is harmless."""
     return answer(await intake.redrive(await _found(intake, sha256), sender_of(caller)))

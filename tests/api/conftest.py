@@ -40,6 +40,7 @@ from dispatch.workers.projector import Projector
 from dispatch.world import FreshIds, SystemClock
 from domain.vocabulary import Role
 from tests.api import town
+from tests.api.described import Description
 from tests.conftest import database_of
 
 STOP_WAIT_S = 10.0
@@ -153,7 +154,13 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
         app = create_application(services)
         await stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://edge"))
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(
+                transport=transport,
+                base_url="http://edge",
+                event_hooks={"response": [Description(app.openapi()).check]},
+            )
+        )
         yield Edge(app, services, projector, client, Issuer(key, ISSUER, AUDIENCE), dsn)
 
 

@@ -55,7 +55,7 @@ def test_a_code_nobody_listed_is_still_a_conflict_and_keeps_its_code() -> None:
 
 def test_every_remedy_is_a_sentence() -> None:
     for kind in PROBLEM_TYPES.values():
-        assert kind.status in {400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429, 500, 503}, kind.code
+        assert kind.status in {400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, 500, 503}, kind.code
         for text in (kind.meaning, kind.remedy):
             assert text[0].isupper() or not text[0].isalpha(), (kind.code, text)
             assert text.endswith("."), (kind.code, text)
