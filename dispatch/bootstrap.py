@@ -62,7 +62,7 @@ from dispatch.store.vault import PostgresSealer
 from dispatch.workers.board_keeper import keep_boards
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
-from dispatch.workers.projector import Projector
+from dispatch.workers.projector import projectors
 from dispatch.workers.reactor import Reactor, run_reactor
 from dispatch.workers.recommender import Recommender
 from dispatch.workers.releaser import Releaser
@@ -330,8 +330,7 @@ async def work(settings: Settings) -> None:
 
 def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
     """Every task of a worker process, by name. Each owns its work by an advisory lock and takes over from the dead."""
-    dsn = database_url(base.settings)
-    log, directory, clock = base.log, base.directory, base.clock
+    dsn, log, directory, clock = database_url(base.settings), base.log, base.directory, base.clock
 
     def own(task: str) -> AdvisoryOwnership:
         return AdvisoryOwnership(dsn, task)
@@ -344,7 +343,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         "directory": tail_directory(base.log, base.directory, base.keeper),
         "partitions": make_partitions(base.pool),
         "answers": forget_answers(base.pool, kept=timedelta(days=base.settings.idempotency_kept_days)),
-        "projector": Projector(base.log, dsn).run(stop),
+        **{name: projector.run(stop) for name, projector in projectors(base.log, dsn).items()},
         "correlator": react(Correlator(log=log, directory=directory, clock=clock)),
         "router": react(Router(log=log, directory=directory, clock=clock)),
         "recommender": react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions)),

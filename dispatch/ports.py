@@ -191,7 +191,11 @@ class EventLog(Protocol):
         """Heads of those streams that exist."""
 
     async def wait_beyond(self, position: int, *, timeout_s: float) -> int:
-        """Return as soon as the log's last position exceeds `position`, else at the time-out; the last position."""
+        """Return as soon as the log's last position exceeds `position`, else at the time-out; the last position.
+
+        With a time-out of 0 that is the last one this process has heard of, which costs nothing to ask: what another
+        process recorded a moment ago may lie beyond it.
+        """
 
     async def find_answer(self, *, caller: str, key: str) -> StoredAnswer | None:
         """The idempotency row of a caller's key, if that key was used."""

@@ -25,7 +25,7 @@ from typing import Any
 
 import asyncpg
 
-from dispatch import bootstrap
+from dispatch import bootstrap, process
 from dispatch.api.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm_plan import Sending, storm
@@ -95,6 +95,7 @@ async def bench_storm(options: StormOptions, *, say: Say, advance: Callable[[int
                 seed=options.seed,
             )
             center = str(base.directory.root().id)
+            process.settle()  # a walk of the collector through the city would hold up all that is sent
             async with witness(running, center) as watching:
                 say("storm")
                 sent = await _send(running, night, advance)
@@ -248,10 +249,10 @@ def percentile(ordered: Sequence[float], percent: int) -> float:
 def peak_memory_mb() -> float:
     """Peak resident memory of the API and the workers together (their high-water marks)."""
     peak_kb = 0
-    for process in Path("/proc").glob("[0-9]*"):
+    for found in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
-            command = (process / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+            status = dict(line.split(":", 1) for line in (found / "status").read_text().splitlines())
+            command = (found / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
             if command[-1] in (b"serve", b"work") and int(status["PPid"]) == os.getpid():
                 peak_kb += int(status["VmHWM"].split()[0])
     return round(peak_kb / 1024, 1)

@@ -12,7 +12,7 @@ the row recorded. A log that ends before what is held (a restore) empties it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -69,12 +69,15 @@ class Tail:
         self._dropped += gone
 
     def after(
-        self, position: int, up_to_position: int | None, topics: frozenset[str] | None
-    ) -> Iterator[RecordedEvent]:
-        """Rows in position order."""
+        self, position: int, up_to_position: int | None, topics: frozenset[str] | None, limit: int
+    ) -> list[RecordedEvent]:
+        """Rows in position order, `limit` at most."""
         stop = len(self._rows) if up_to_position is None else max(0, up_to_position - self._dropped)
-        rows = islice(self._rows, max(0, position - self._dropped), stop)
-        return rows if topics is None else (row for row in rows if row.topic in topics)
+        # A slice, not an iterator from the front: that would walk over all that is held to the few rows at its end.
+        rows = self._rows[max(0, position - self._dropped) : stop]
+        if topics is None:
+            return rows[:limit]
+        return list(islice((row for row in rows if row.topic in topics), limit))
 
 
 class TailedLog(PostgresLog):
@@ -91,7 +94,7 @@ class TailedLog(PostgresLog):
         """A page of the log in position order, without gaps (with `topics`: without gaps among those)."""
         if await self._is_held(position, up_to_position):
             wanted = None if topics is None else frozenset(topics)
-            return list(islice(self._tail.after(position, up_to_position, wanted), limit))
+            return self._tail.after(position, up_to_position, wanted, limit)
         return await super().read_after(position, limit=limit, up_to_position=up_to_position, topics=topics)
 
     async def tip(self) -> Tip:

@@ -72,8 +72,8 @@ class Wake:
             self._grown = asyncio.Event()
 
     async def wait_beyond(self, position: int, *, timeout_s: float) -> int:
-        """The last position, as soon as it exceeds `position` or the time is up."""
-        if self._position > position:
+        """The last position, as soon as it exceeds `position` or the time is up (0: the last one known, at once)."""
+        if self._position > position or timeout_s <= 0:
             return self._position
         self._waiters += 1
         self._someone_waits.set()

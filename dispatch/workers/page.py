@@ -1,8 +1,13 @@
-"""One page for several projections: load the rows it touches, fold, write rows and checkpoint in one transaction."""
+"""One page for several projections: load the rows it touches, fold, write rows and checkpoint in one transaction.
+
+That transaction is one statement: a page of few events would else be mostly the round trips of its transaction, and a
+board is as late as they are. It is one by construction, and so all of it is there or nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -16,11 +21,17 @@ from projections.projection import Key, Projection, Row
 from projections.queries.progress import CHANGES_CHANNEL
 
 MOVE_CHECKPOINTS = """
-    UPDATE read.checkpoints c SET position = $3, state = 'live', reason = NULL, updated_at = now()
-    FROM unnest($1::text[], $2::int[], $4::bigint[]) AS o(name, version, changes_since)
-    WHERE c.name = o.name AND c.version = o.version AND c.changes_since = o.changes_since
-      AND c.position = $5 AND c.state <> 'building'
+    moved AS (
+        UPDATE read.checkpoints c SET position = $3, state = 'live', reason = NULL, updated_at = now()
+        FROM unnest($1::text[], $2::int[], $4::bigint[]) AS o(name, version, changes_since)
+        WHERE c.name = o.name AND c.version = o.version AND c.changes_since = o.changes_since
+          AND c.position = $5 AND c.state <> 'building' RETURNING 1),
+    held AS MATERIALIZED (SELECT 1 / (count(*) = cardinality($1))::int AS all_moved FROM moved)
 """
+"""Moves all of them, or divides by zero, which takes back what it moved."""
+ALL_MOVED = "(SELECT ${}::text FROM held WHERE all_moved = 1)"
+"""A text that is there once the checkpoints have moved: so nothing is written before their rows are locked, which keep
+a rebuild's switch out until the page is there."""
 PARK = """
     INSERT INTO read.parked (projection, position, entity, topic, reason, follows)
     SELECT * FROM json_to_recordset($1::text::json)
@@ -100,13 +111,13 @@ class PageWriter:
         for target, rows in zip(self._targets, loaded, strict=True):
             folded.append(fold.fold(target.projection, page, rows, target.parking))
             await asyncio.sleep(0)  # a full page takes a tenth of a second: the process has other work between screens
-        async with self._connection.transaction():
-            await self._move(page.position)
-            for target, result in zip(self._targets, folded, strict=True):
-                gone = [key for key, row in result.rows.items() if row is None]
-                await target.store.delete(self._connection, gone)
+        gone = [[key for key, row in result.rows.items() if row is None] for result in folded]
+        parked = [one for result in folded for one in result.parked]
+        is_more = bool(parked or any(gone))
+        async with self._connection.transaction() if is_more else contextlib.nullcontext():
             await self._save(page.position, loaded, folded)
-            parked = [one for result in folded for one in result.parked]
+            for target, keys in zip(self._targets, gone, strict=True):
+                await target.store.delete(self._connection, keys)
             if parked:
                 await self._connection.execute(PARK, encoded([_as_row(one) for one in parked]))
         for target, result in zip(self._targets, folded, strict=True):
@@ -125,32 +136,26 @@ class PageWriter:
             found |= await target.store.load(self._connection, [key for key in missing if key[0] not in new])
         return found
 
-    async def _move(self, position: int) -> None:
-        """The checkpoints first: their rows' locks keep a rebuild's switch out until the page is written."""
+    async def _save(self, position: int, loaded: Sequence[dict[Key, Row]], folded: Sequence[fold.Folded]) -> None:
+        """Checkpoints, all rows, what changed on boards and the hint to look. A stream never shows what a read does
+        not. Raises `StaleCheckpoint`."""
         targets = self._targets
-        done = await self._connection.execute(
-            MOVE_CHECKPOINTS,
-            [target.projection.name for target in targets],
+        names = [target.projection.name for target in targets]
+        values: list[Any] = [
+            names,
             [target.projection.version for target in targets],
             position,
             [target.changes_since for target in targets],
             targets[0].position,
-        )
-        if done != f"UPDATE {len(targets)}":
-            raise StaleCheckpoint(", ".join(target.projection.name for target in targets))
-
-    async def _save(self, position: int, loaded: Sequence[dict[Key, Row]], folded: Sequence[fold.Folded]) -> None:
-        """All rows, what changed on boards and the hint to look, in one statement: a round trip for each table cost
-        more than a page of few events. A stream never shows what a read does not."""
-        writes: list[str] = []
-        texts: list[str] = []
+        ]
+        parts = [MOVE_CHECKPOINTS]
 
         def write(statement: str, rows: Sequence[Row]) -> None:
             if rows:
-                texts.append(encoded(rows))
-                writes.append(f"w{len(texts)} AS ({statement.format(f'${len(texts)}')})")
+                values.append(encoded(rows))
+                parts.append(f"w{len(values)} AS ({statement.format(ALL_MOVED.format(len(values)))})")
 
-        for target, before, result in zip(self._targets, loaded, folded, strict=True):
+        for target, before, result in zip(targets, loaded, folded, strict=True):
             store = target.store
             write(
                 store.inserting if target.projection.is_append_only else store.upserting,
@@ -158,9 +163,14 @@ class PageWriter:
             )
             if target.projection.name == tables.board.name:
                 write(INSERT_CHANGES, _changes(position, before, result))
-        others = f"WITH {', '.join(writes)} " if writes else ""
-        notify = f"{others}SELECT pg_notify(${len(texts) + 1}, ${len(texts) + 2})"
-        await self._connection.execute(notify, *texts, CHANGES_CHANNEL, str(position))
+        hint = ""
+        if tables.board.name in names:
+            values += [CHANGES_CHANNEL, str(position)]
+            hint = f", pg_notify(${len(values) - 1}, ${len(values)})"
+        try:
+            await self._connection.execute(f"WITH {', '.join(parts)} SELECT all_moved{hint} FROM held", *values)  # noqa: S608  # our own names
+        except asyncpg.DivisionByZeroError:
+            raise StaleCheckpoint(", ".join(names)) from None
 
 
 def _changes(position: int, before: dict[Key, Row], result: fold.Folded) -> list[dict[str, Any]]:

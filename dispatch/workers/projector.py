@@ -33,9 +33,13 @@ from projections.registry import PROJECTIONS
 
 PAGE_EVENTS = 500
 """Relevant events of one page."""
-PAGE_EVERY_S = 0.015
+PAGE_EVERY_S = 0.05
 """Pages begin at least this far apart unless they are full: at 460 alerts a second, single-event pages would spend the
 machine on transactions."""
+BOARD_PAGE_EVERY_S = 0.002
+"""The same for the board, which people look at while it happens. It goes ahead of the others in pages of its own."""
+PASS_EVERY_S = 0.05
+"""A page with nothing in it only moves the checkpoints, and waits this long for one that has something."""
 TAKEOVER_EVERY_S = 1.0
 """How often a process that owns nothing asks for the locks."""
 WAIT_S = 1.0
@@ -92,6 +96,7 @@ class Projector:
         role: str | None = PROJECTOR_ROLE,
         join_events_max: int = JOIN_EVENTS_MAX,
         changes_kept_s: float = CHANGES_KEPT_S,
+        page_every_s: float = PAGE_EVERY_S,
     ) -> None:
         self._log = log
         self._dsn = dsn
@@ -100,6 +105,10 @@ class Projector:
         self._page_events = page_events
         self._join_events_max = join_events_max
         self._changes_kept_s = changes_kept_s
+        self._page_every_s = page_every_s
+        self._looked_to = 0
+        """Beyond the checkpoints up to here nothing matters to anybody."""
+        self._written_at = 0.0
         self._marks: deque[tuple[float, int]] = deque()
         self._connection: asyncpg.Connection | None = None
         self._owned: dict[str, Owned] = {}
@@ -179,21 +188,25 @@ class Projector:
         if not self._owned:
             await _pause(stop, TAKEOVER_EVERY_S)
             return
+        is_waiting = self._looked_to > self.position
+        tip = await self._log.wait_beyond(
+            max(self._looked_to, self.position), timeout_s=PASS_EVERY_S if is_waiting else WAIT_S
+        )
         began = time.monotonic()
-        tip = await self._log.wait_beyond(self.position, timeout_s=WAIT_S)
         due = self._due(tip)
-        is_full = bool(due) and await self._advance(due, tip)
+        may_wait = tip > self._looked_to and began - self._written_at < PASS_EVERY_S
+        is_full = bool(due) and await self._advance(due, tip, may_wait=may_wait)
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_S:
             await self.prune()
-        if not is_full and due:
-            await _pause(stop, PAGE_EVERY_S - (time.monotonic() - began))
+        if not is_full and due and self._written_at >= began:
+            await _pause(stop, self._page_every_s - (time.monotonic() - began))
 
     async def claim(self) -> None:
         """Take every projection that is free and whose rows are of this release's version; build what is not."""
         self._asked_at = time.monotonic()
         if self._connection is None or self._connection.is_closed():
             self._owned.clear()
-            self._connection = await connect(self._dsn, role=self._role)
+            self._connection = await connect(self._dsn, role=self._role, waits_for_disk=False)
         stored = await live_checkpoints(self._connection)
         tip = (await self._log.tip()).position
         # On a fresh system all begin together: there is nothing that one of them could hold up.
@@ -254,8 +267,11 @@ class Projector:
         lowest = min((owned.position for owned in able), default=0)
         return [owned for owned in able if owned.position == lowest]
 
-    async def _advance(self, due: Sequence[Owned], tip: int) -> bool:
-        """Fold one page for those at the same position; True if there is more to do at once."""
+    async def _advance(self, due: Sequence[Owned], tip: int, *, may_wait: bool = False) -> bool:
+        """Fold one page for those at the same position; True if there is more to do at once.
+
+        If it `may_wait`, a page with nothing in it is not written, only noted.
+        """
         position = due[0].position
         ahead = [owned.position for owned in self._owned.values() if owned.position > position]
         upper = min([tip, *ahead])
@@ -263,9 +279,13 @@ class Projector:
         recorded = await self._log.read_after(position, limit=self._page_events, up_to_position=upper, topics=topics)
         is_full = len(recorded) >= self._page_events
         page = fold.read(recorded, recorded[-1].position if is_full else upper)
+        self._looked_to = page.position
+        if may_wait and not page.facts and page.newer is None and page.position >= tip:
+            return False
         if page.position > position:
             assert self._connection is not None
             parked = await PageWriter(self._connection, due).write(page)
+            self._written_at = time.monotonic()
             self._report(due, page, parked)
         self._say_lag(tip)
         if page.newer is not None:
@@ -344,6 +364,16 @@ class Projector:
         connection, self._connection = self._connection, None
         if connection is not None and not connection.is_closed():
             connection.terminate()
+
+
+def projectors(log: EventLog, dsn: str) -> dict[str, Projector]:
+    """One for the board and one for all other projections, by the name of the task."""
+    name = tables.board.name
+    others = [projection for projection in PROJECTIONS.values() if projection.name != name]
+    return {
+        "projector of the board": Projector(log, dsn, projections=[PROJECTIONS[name]], page_every_s=BOARD_PAGE_EVERY_S),
+        "projector": Projector(log, dsn, projections=others),
+    }
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

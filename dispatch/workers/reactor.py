@@ -17,7 +17,7 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid5
 
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
@@ -96,6 +96,14 @@ class ReactorRunner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Own the task and work until `stop`. Failures of the world are waited out, never raised."""
+        stopped = asyncio.create_task(stop.wait())
+        try:
+            await self._run(stop, stopped)
+        finally:
+            stopped.cancel()
+        await self._ownership.release()
+
+    async def _run(self, stop: asyncio.Event, stopped: asyncio.Task[Any]) -> None:
         failures, tip = 0, None
         while not stop.is_set():
             try:
@@ -105,7 +113,7 @@ class ReactorRunner:
                 failures = 0
                 if moved and self._reactor.linger_s:
                     await sleep_or_stop(stop, self._reactor.linger_s)
-                tip = await self._wait(stop)
+                tip = await self._wait(stopped)
             except NewerSchema as error:
                 await self._pause(stop, error)
             except Exception as error:
@@ -113,7 +121,6 @@ class ReactorRunner:
                     raise
                 await self._back_off(stop, failures, error)
                 failures += 1
-        await self._ownership.release()
 
     async def step(self, tip: int | None = None) -> bool:
         """Work one page; whether there was anything to look at. Raises what the world says.
@@ -270,17 +277,16 @@ class ReactorRunner:
             },
         )
 
-    async def _wait(self, stop: asyncio.Event) -> int:
+    async def _wait(self, stopped: asyncio.Task[Any]) -> int:
         """Until the log is beyond our position, `IDLE_S` passes, or we are stopped; where the log ends."""
         grown = asyncio.create_task(self._log.wait_beyond(self._position, timeout_s=IDLE_S))
-        stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait((grown, stopped), return_when=asyncio.FIRST_COMPLETED)
             return grown.result() if grown.done() else self._position
         finally:
-            for task in (grown, stopped):
-                task.cancel()
-            await asyncio.gather(grown, stopped, return_exceptions=True)
+            if not grown.done():
+                grown.cancel()
+                await asyncio.gather(grown, return_exceptions=True)
 
     async def _pause(self, stop: asyncio.Event, error: NewerSchema) -> None:
         logger.error("reactor paused", extra={"reactor": self._reactor.name, "reason": str(error)})

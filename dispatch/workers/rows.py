@@ -26,9 +26,15 @@ STATEMENT_CHARACTERS_MAX = 100_000
 """A page is written by one statement, long and always the same few: the driver must keep it prepared."""
 
 
-async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE) -> asyncpg.Connection:
-    """A connection that may write projections. Raises what the driver raises."""
+async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE, waits_for_disk: bool = True) -> asyncpg.Connection:
+    """A connection that may write projections. Raises what the driver raises.
+
+    Without `waits_for_disk` a commit is visible to all before it is on the disk, and a crash of the server may take the
+    last ones back, in order, the latest first. For pages that is no loss: their checkpoint goes back with them.
+    """
     settings = {"application_name": "dispatch projector", "jit": "off", **TIMEOUTS}
+    if not waits_for_disk:
+        settings["synchronous_commit"] = "off"
     if role is not None:
         settings["role"] = role
     connection = await asyncpg.connect(

@@ -12,15 +12,16 @@ import pytest
 from dispatch.ports import AppendCommand, NewEvent, StreamAppend
 from dispatch.telemetry import REGISTRY
 from dispatch.workers.page import StaleCheckpoint
-from dispatch.workers.projector import BROKEN, Projector
+from dispatch.workers.projector import BROKEN, Projector, projectors
 from dispatch.workers.rebuild import Rebuild
 from domain.incident.events import IncidentOpened
+from domain.rulebook.events import RulebookActivated
 from domain.upcasters import UPCASTERS
 from projections import tables
 from projections.board import item
 from projections.queries import progress
 from projections.registry import PROJECTIONS
-from tests.domain.incident_story import ACCEPTED, OPENED, ROUTED, VERIFIED
+from tests.domain.incident_story import ACCEPTED, NOON, OPENED, ROUTED, VERIFIED
 from tests.projections.conftest import City
 from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, collected, tell
 
@@ -84,7 +85,36 @@ async def test_a_stale_owner_writes_nothing(city: City, hand: asyncpg.Connection
     with pytest.raises(StaleCheckpoint, match="board"):
         await city.tell([happening(TWO, OPENED)])
     assert [row["incident_id"] for row in await city.ask(tables.board.select())] == [ONE]
+    moved = {row["name"] for row in await city.ask(progress.checkpoints()) if row["position"] != 1}
+    assert moved == {"board"}, "of the projections that share its page, none may go on"
     await hand.execute("UPDATE read.checkpoints SET position = 1 WHERE name = 'board'")
+
+
+async def test_the_board_follows_a_log_in_which_nothing_matters_to_it(city: City) -> None:
+    stop = asyncio.Event()
+    board = Projector(city.log, city.dsn, projections=[PROJECTIONS["board"]])
+    running = asyncio.create_task(board.run(stop))
+    try:
+        other = RulebookActivated(version=1, effective_at=NOON)
+        for position, event in enumerate((OPENED, other, other), 1):
+            city.told = await tell(city.log, [happening(UUID(int=position), event)], began=city.told)
+            assert await board.wait_for(position, timeout_s=20)
+            (checkpoint,) = await city.ask(progress.checkpoints(["board"]))
+            assert checkpoint["position"] >= position
+    finally:
+        stop.set()
+        await running
+
+
+async def test_the_projectors_of_a_process_keep_every_projection_once(city: City) -> None:
+    parts = list(projectors(city.log, city.dsn).values())
+    try:
+        for part in parts:
+            await part.claim()
+        assert [part.owned for part in parts] == [frozenset({"board"}), frozenset(PROJECTIONS) - {"board"}]
+    finally:
+        for part in parts:
+            await part.close()
 
 
 async def test_only_one_process_folds_and_another_takes_over(city: City, hand: asyncpg.Connection) -> None:

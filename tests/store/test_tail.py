@@ -49,6 +49,7 @@ def row(position: int, size: int = 10) -> RecordedEvent:
     position=st.integers(0, 300),
     up_to=st.one_of(st.none(), st.integers(0, 300)),
     topics=st.one_of(st.none(), st.sets(st.sampled_from(TOPICS))),
+    limit=st.integers(0, 40),
 )
 def test_what_is_held_reads_like_the_rows_that_went_in(
     begins: int,
@@ -58,6 +59,7 @@ def test_what_is_held_reads_like_the_rows_that_went_in(
     position: int,
     up_to: int | None,
     topics: set[str] | None,
+    limit: int,
 ) -> None:
     tail = Tail(events_max, bytes_max)
     tail.begin(begins)
@@ -75,7 +77,7 @@ def test_what_is_held_reads_like_the_rows_that_went_in(
             and (up_to is None or one.position <= up_to)
             and (topics is None or one.topic in topics)
         ]
-        assert list(tail.after(position, up_to, None if topics is None else frozenset(topics))) == wanted
+        assert tail.after(position, up_to, None if topics is None else frozenset(topics), limit) == wanted[:limit]
 
 
 def test_memory_is_bounded_in_events_and_in_bytes() -> None:
@@ -83,9 +85,9 @@ def test_memory_is_bounded_in_events_and_in_bytes() -> None:
     tail.extend([row(number, size=1) for number in range(1, 201)])
     assert not tail.begins_by(99)
     assert tail.last == 200
-    assert len(list(tail.after(0, None, None))) <= 100
+    assert len(tail.after(0, None, None, 1_000)) <= 100
     tail.extend([row(number, size=300) for number in range(201, 206)])
-    assert sum(len(one.state) for one in tail.after(0, None, None)) <= 1_000
+    assert sum(len(one.state) for one in tail.after(0, None, None, 1_000)) <= 1_000
 
 
 def test_rows_that_do_not_follow_are_refused() -> None:
