@@ -21,7 +21,7 @@ from projections import tables
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, names
 from projections.board_rules import RULES, Change, owned_by, placed
 from projections.projection import Key, Projection, Row
-from projections.shown import instant, shown
+from projections.shown import instant, point, shown
 
 V = TypeVar("V")
 CENTERS_MAX = 4_096
@@ -75,7 +75,7 @@ def item(row: Row) -> dict[str, Any]:
     listed: dict[str, Any] = shown({name: row[name] for name in _SHOWN})
     listed["place"] = {
         "address": row["address"],
-        "point": None if row["lon"] is None else {"lon": row["lon"], "lat": row["lat"]},
+        "point": point(row["lon"], row["lat"]),
     }
     return listed
 

@@ -10,7 +10,7 @@ from domain.event import Event, Fact
 from projections import tables
 from projections.addressing import names
 from projections.projection import Key, Projection, Row
-from projections.shown import shown
+from projections.shown import point, shown
 
 
 class Cameras(Projection):
@@ -78,7 +78,7 @@ class Sites(Projection):
 def item(row: Row) -> dict[str, Any]:
     """A camera (or a site) as JSON shows it. Columns a query adds (`distance_m`, `site_class`) are kept."""
     listed: dict[str, Any] = shown({name: value for name, value in row.items() if name not in ("lon", "lat")})
-    listed["location"] = {"lon": row["lon"], "lat": row["lat"]}
+    listed["location"] = point(row["lon"], row["lat"])
     return listed
 
 

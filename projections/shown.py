@@ -15,6 +15,11 @@ def instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def point(lon: float | None, lat: float | None) -> dict[str, Any] | None:
+    """GeoJSON, WGS 84, longitude first; None without a place."""
+    return None if lon is None else {"type": "Point", "coordinates": [lon, lat]}
+
+
 def shown(value: Any) -> Any:
     """Plain JSON: ids and instants as text, at any depth."""
     kind = type(value)  # asked first: every row of a board that changed passes through here

@@ -11,7 +11,7 @@ from domain.vocabulary import AssignmentPhase, UnitStatus
 from projections import tables
 from projections.addressing import names
 from projections.projection import Key, Projection, Row
-from projections.shown import instant, shown
+from projections.shown import instant, point, shown
 
 PROGRESS: Mapping[str, UnitStatus] = {
     AssignmentPhase.MADE: UnitStatus.ASSIGNED,
@@ -61,7 +61,7 @@ def status_of(*, is_on_duty: bool, assignments: Sequence[Mapping[str, Any]]) -> 
 def item(row: Row) -> dict[str, Any]:
     """A unit as JSON shows it."""
     listed: dict[str, Any] = shown({name: value for name, value in row.items() if name not in ("home_lon", "home_lat")})
-    listed["home"] = {"lon": row["home_lon"], "lat": row["home_lat"]}
+    listed["home"] = point(row["home_lon"], row["home_lat"])
     return listed
 
 

@@ -35,7 +35,7 @@ CARD_EXAMPLE = {
     "severity": 3,
     "priority": 2,
     "phase": "accepted",
-    "place": {"address": "天府广场东侧", "point": {"lon": 104.0657, "lat": 30.6595}},
+    "place": {"address": "天府广场东侧", "point": {"type": "Point", "coordinates": [104.0657, 30.6595]}},
     "decision_version": 7,
     "alerts": [],
     "notes": [],

@@ -21,7 +21,7 @@ from domain.event import Place
 from domain.report.commands import Channel
 from domain.vocabulary import Severity
 from projections.queries import incidents as queries
-from projections.shown import shown
+from projections.shown import point, shown
 
 router = protected("reports")
 
@@ -152,7 +152,7 @@ async def get_report(
     told = {name: value for name, value in row.items() if name not in {"sealed", "subject_ids", "lon", "lat"}}
     told["place"] = {
         "address": told.pop("address"),
-        "point": None if row["lon"] is None else {"type": "Point", "coordinates": [row["lon"], row["lat"]]},
+        "point": point(row["lon"], row["lat"]),
     }
     told["personal_fields"] = sorted(name for name, value in row["sealed"].items() if value)
     document: dict[str, Any] = shown(told)

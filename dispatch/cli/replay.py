@@ -138,7 +138,7 @@ def _show(document: dict[str, Any]) -> None:
     if "items" in document:
         click.echo(f"as of position {document['position']}: {len(document['items'])} incidents")
         for row in document["items"]:
-            where = row["place"]["address"] or row["place"]["point"] or "-"
+            where = row["place"]["address"] or (row["place"]["point"] or {}).get("coordinates") or "-"
             click.echo(f"{row['priority']:>2} {row['number']} {row['category']} {row['phase']} {where}")
     elif "card" in document:
         card = document["card"]

@@ -83,8 +83,8 @@ async def test_displaced_coordinates_are_converted_when_they_say_so(edge: Edge) 
         (await edge.client.get(f"/v1/incidents/{opened['incident_id']}", headers=headers)).json()["place"]["point"]
         for opened in (plain, displaced)
     ]
-    assert cards[0] == {"lon": town.IN_EAST[0], "lat": town.IN_EAST[1]}
-    assert 0.001 < abs(cards[0]["lon"] - cards[1]["lon"]) < 0.01
+    assert cards[0] == {"type": "Point", "coordinates": list(town.IN_EAST)}
+    assert 0.001 < abs(cards[0]["coordinates"][0] - cards[1]["coordinates"][0]) < 0.01
 
 
 async def test_persons_are_named_but_not_shown_until_a_purpose_is_given(edge: Edge) -> None:
