@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -74,8 +73,6 @@ from domain.identifiers import operator_id
 from domain.refusals import Refused, Unavailable
 from domain.vocabulary import Role
 
-logger = logging.getLogger(__name__)
-
 DIRECTORY_EVERY_S = 0.5
 """Least time between two looks at the log for a changed city; also how old a rule may be in another process."""
 DIRECTORY_IDLE_S = 5.0
@@ -114,9 +111,9 @@ class Foundation:
         return AssignmentDesk(self.scribe, self.directory, self.positions)
 
     def intake(self) -> Intake:
-        """Machine messages of every known format, and those kept aside."""
-        quarantine = Quarantine(EdgeStatements(self.pool), self.scribe, self.ids)
-        return Intake(AlertDesk(self.scribe, self.directory, self.ids), quarantine)
+        """Machine messages of every known format, and those kept aside. `watch` runs beside it."""
+        desk, kept = AlertDesk(self.scribe, self.directory, self.ids), EdgeStatements(self.pool)
+        return Intake(desk, Quarantine(kept, self.scribe, self.ids), wait_s_max=self.settings.alert_wait_s_max)
 
 
 def database_url(settings: Settings) -> str:
@@ -239,7 +236,8 @@ async def serve(settings: Settings) -> None:
     async with foundation(settings) as base, services(base) as wired:
         process.settle()
         server = server_of(create_application(wired), wired.hub, host=settings.host, port=settings.port)
-        async with background(tail_directory(base.log, base.directory, base.keeper)):
+        tailing = tail_directory(base.log, base.directory, base.keeper)
+        async with background(tailing), background(wired.alerts.watch(Correlator.name)):
             await server.serve()
 
 
@@ -363,9 +361,9 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         ),
     }
     if base.settings.nats_url is not None:
-        reports = ListenerReports(base.pool, GATEWAYS, base.clock)
-        intake = GatewayIntake(base.intake(), base.settings.city, join_as_us(base.settings), reports.put)
-        tasks["gateways"] = intake.run(stop)
+        intake, reports = base.intake(), ListenerReports(base.pool, GATEWAYS, base.clock)
+        gateways = GatewayIntake(intake, base.settings.city, join_as_us(base.settings), reports.put)
+        tasks |= {"gateways": gateways.run(stop), "admission": intake.watch(Correlator.name)}
     return tasks
 
 

@@ -101,6 +101,15 @@ class Settings(BaseModel):
     batch_alerts_max: int = _setting(
         "DISPATCH_BATCH_ALERTS_MAX", "Most alerts in one batch request.", 500, unit="alerts", ge=1, le=500
     )
+    alert_wait_s_max: float = _setting(
+        "DISPATCH_ALERT_WAIT_S_MAX",
+        "How long an alert may have to wait for the board; when more come, ordinary ones are refused from a third of"
+        " it on, severe ones from two thirds.",
+        5.0,
+        unit="seconds",
+        gt=0,
+        le=600,
+    )
     sse_clients_max: int = _setting(
         "DISPATCH_SSE_CLIENTS_MAX", "Most live streams open at once in one process.", 10_000, unit="clients", ge=1
     )

@@ -1,7 +1,8 @@
 """What keeps the server upright: a limit on every body, and shedding by urgency before anything is started.
 
 Shedding is by requests in flight. Each class of request may fill only its share, so what is less urgent is refused
-first and early; health checks are never refused, and a request that was let in is never thrown out.
+first and early; health checks are never refused, and a request that was let in is never thrown out. Machines' messages
+are urgent and many: they may fill half, so that a flood of them leaves room for people's decisions and boards.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ SHARE = {
 }
 """Of the limit on requests in flight, how much a class (and all more urgent ones) may fill."""
 
+ALERTS_SHARE = 0.5
+"""Of the limit, what machines' messages alone may fill: however many cameras talk at once, people get through."""
+
+_MACHINES = ("/v1/alerts", "/v1/ingest/")
 _HEALTH = ("/livez", "/readyz", "/metrics")
 _HISTORY = ("/v1/audit", "/v1/statistics", "/v1/search", "/v1/operations", "/docs", "/openapi.json")
 
@@ -56,6 +61,11 @@ def urgency_of(method: str, path: str) -> Urgency:
     return Urgency.PARTNER if path.startswith("/v1/agencies") else Urgency.WORK
 
 
+def is_from_a_machine(method: str, path: str) -> bool:
+    """Whether a request brings alerts."""
+    return method == "POST" and path.startswith(_MACHINES)
+
+
 class Gate:
     """Sheds by urgency. Live streams count until their head is out: they have a limit of their own."""
 
@@ -63,6 +73,7 @@ class Gate:
         self._app = app
         self._in_flight_max = in_flight_max
         self.in_flight = 0
+        self.alerts_in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer 503 at once."""
@@ -70,7 +81,9 @@ class Gate:
             await self._app(scope, receive, send)
             return
         urgency = urgency_of(scope["method"], scope["path"])
-        if urgency is not Urgency.HEALTH and self.in_flight >= self._in_flight_max * SHARE[urgency]:
+        is_alert = is_from_a_machine(scope["method"], scope["path"])
+        is_full = urgency is not Urgency.HEALTH and self.in_flight >= self._in_flight_max * SHARE[urgency]
+        if is_full or (is_alert and self.alerts_in_flight >= self._in_flight_max * ALERTS_SHARE):
             SHED.labels(urgency.name.lower()).inc()
             busy = Problem(
                 "overloaded",
@@ -80,7 +93,11 @@ class Gate:
             )
             await problem_response(busy)(Request(scope).scope, receive, send)
             return
-        await self._serve(scope, receive, send)
+        self.alerts_in_flight += is_alert
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self.alerts_in_flight -= is_alert
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         counted = True

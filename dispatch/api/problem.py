@@ -130,7 +130,9 @@ def of_error(error: DispatchError) -> Problem:
         case Unavailable():
             known = problem_type(error.code)
             code = error.code if known.status == 503 else "unavailable"
-            return Problem(code, error.detail, reason=error.code, values=error.values)
+            wait_s = error.values.get("retry_after_s")
+            headers = {"Retry-After": wait_s} if wait_s is not None else None
+            return Problem(code, error.detail, headers=headers, reason=error.code, values=error.values)
         case Conflict() | Refused():
             return Problem(error.code, error.detail, values=error.values)
         case _:

@@ -86,6 +86,15 @@ REFUSALS: dict[str, tuple[int, str, str, str]] = {
         "Several senders repeat one identity with different contents at this moment.",
         "Send the same message again.",
     ),
+    "ingest.behind": (
+        503,
+        "Alerts come faster than they reach the board",
+        (
+            "What is in the log already would keep this message from the board for too long, so it was not taken."
+            " Ordinary alerts are refused first, severe ones last; what people report and decide never is."
+        ),
+        "Keep the message and send the very same bytes again after `Retry-After` seconds (by NATS: `retry_after_s`).",
+    ),
     "ingest.unknown_adapter": (
         404,
         "There is no such adapter",

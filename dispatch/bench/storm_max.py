@@ -1,22 +1,23 @@
 """`dispatch bench storm --max`: how many alerts a second, sustained, from the wire to the folded board.
 
-One system of its own, everything on one machine, this load generator included. Alerts are sent as fast as they are
-answered, but never more than `AHEAD_MAX` ahead of the board: so what is counted is what the whole system sustains, and
-its lag is bounded by construction. An alert counts once it is on the board: judged by the correlator, and the board's
-checkpoint beyond the judgement. Afterwards twice that rate is offered, answered or not: what the board then gains a
-second, against the sustained rate, is the goodput under overload; every refusal must be a 429 or 503.
+One system of its own, everything on one machine, this load generator included. An alert counts once it is on the
+board: judged by the correlator, and the board's checkpoint beyond the judgement, within `late_s_max` of its answer.
+
+Peak: alerts are sent as fast as they are answered while the board is at most `AHEAD_S` behind. Overload: twice the
+peak is offered by the clock, answered or not. Each phase has a part of the city to itself where nothing has happened
+yet, so that each opens and folds alike: overload at spots whose incidents are open already is no work, and a peak
+measured on openings is no peak. The overload stands between two peaks; its goodput is held against their mean.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import time
-from bisect import bisect_right
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Any
 
 import asyncpg
@@ -24,87 +25,38 @@ import asyncpg
 from dispatch import bootstrap
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, gateway_token, peak_memory_mb
+from dispatch.bench.storm_board import Accounts, Board, Outcome, outcome
+from dispatch.bench.storm_people import People
 from dispatch.bench.storm_plan import Sending, storm
-from dispatch.bench.wire import Answer, Connection
+from dispatch.bench.wire import Connection
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.directory_entries import CameraEntry
-from dispatch.workers.correlator import Correlator
 from domain.refusals import Unavailable
 
 BATCH_ALERTS = 50
 CONNECTIONS = 32
-AHEAD_MAX = 6_000
-"""Alerts accepted and not yet on the board."""
-WARM_S = 20.0
-"""Before counting: a storm begins with thousands of openings, then most alerts fold; what lasts is measured."""
-WATCH_EVERY_S = 0.05
-SETTLE_S_MAX = 120.0
+CONNECTIONS_OF_BATCHES = 16
+"""Of a peak: what is out on more of them is a second's work, which the board is then behind by."""
+AHEAD_S = 0.5
+"""How far behind the senders of a peak let the board be."""
+WARM_S = 10.0
+"""Before counting, in each phase: it begins with thousands of openings, then most fold; what lasts is measured."""
 OVERLOAD = 2.0
-PLANNED_PER_S_MAX = 6_000
-RECEIVED = """
-SELECT count(*) FROM log.events WHERE topic = 'alert.received' AND notification_id > $1 AND notification_id <= $2
+PLANNED_PER_S_MAX = 8_000
+CELL_DEGREES = 0.02
+"""Two kilometres: a phase has whole cells, dense ones and empty ones alike."""
+WINDOW = """
+SELECT count(*) FILTER (WHERE topic = 'alert.received') AS received,
+       count(*) FILTER (WHERE topic = 'incident.opened') AS opened
+FROM log.events WHERE notification_id BETWEEN $1 AND $2
 """
-CLEAR = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-STANDS = f"""
-SELECT (SELECT position FROM log.marks WHERE reactor = '{Correlator.name}'), (SELECT position FROM log.tip),
-       (SELECT position FROM read.checkpoints WHERE name = 'board' AND state = 'live')
-"""  # noqa: S608 - our own name
+PHASES = ("p", "o", "q", "s")
+"""First letters of their alerts' ids: peak, overload, peak again, singles."""
 
 Say = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class Accounts:
-    """What was answered. `positions`: for each accepted alert the highest position of its request."""
-
-    answers: list[bytes] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
-    accepted: int = 0
-    refused: int = 0
-    unclear: int = 0
-
-    def take(self, answer: Answer, alerts: int) -> None:
-        """Count one answer."""
-        if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.MULTI_STATUS):
-            self.answers.append(answer.body)
-            self.accepted += alerts
-            self.positions += [int(answer.headers["dispatch-position"])] * alerts
-        elif answer.status in CLEAR:
-            self.refused += alerts
-        else:
-            self.unclear += alerts
-
-    def ahead_of(self, shown: int) -> int:
-        """Alerts accepted and not on the board yet. Answers come nearly in order; a batch off does not matter."""
-        return self.accepted - bisect_right(self.positions, shown)
-
-    def between(self, first: int, last: int) -> int:
-        """Alerts answered for, by the highest position of their request."""
-        return sum(first < position <= last for position in self.positions)
-
-
-class Board:
-    """Watches how far the board is: up to which position every alert is on it."""
-
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
-        self._judged: deque[tuple[int, int]] = deque()
-        self.shown = 0
-
-    async def watch(self) -> None:
-        """Look, until cancelled."""
-        while True:
-            await self.look()
-            await asyncio.sleep(WATCH_EVERY_S)
-
-    async def look(self) -> int:
-        """The position up to which alerts are on the board."""
-        mark, tip, board = await self._pool.fetchrow(STANDS)
-        self._judged.append((mark or 0, tip))
-        while self._judged and (board or 0) >= self._judged[0][1]:
-            self.shown = self._judged.popleft()[0]
-        return self.shown
+Request = tuple[str, bytes, int]
+"""Gateway, body, alerts in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,23 +68,37 @@ class Stage:
     cameras: Sequence[CameraEntry]
     options: StormOptions
     now: Callable[[], Any]
+    answers: list[bytes] = field(default_factory=list)
 
-    def requests(self, name: str, alerts: int, batch: int) -> list[tuple[str, bytes, int]]:
-        """Bodies ready to send: (gateway, body, alerts in it), repeats and hot spots as the options say."""
-        night = storm(
-            self.cameras,
+    def night(self, phase: str, alerts: int) -> list[Sending]:
+        """Alerts from a phase's own part of the city, repeats and hot spots as the options say."""
+        return storm(
+            [camera for camera in self.cameras if _phase_of(camera) == phase],
             begins_at=self.now(),
             rate=alerts,
             duration_s=1.0,
             duplicates=self.options.duplicates,
             same_spot=self.options.same_spot,
             seed=self.options.seed,
-            name=name,
+            name=phase,
         )
-        return list(_batched(night, batch))
+
+    def connection(self, gateway: str) -> Connection:
+        """A new connection in a gateway's name."""
+        return Connection(self.running.address, gateway_token(self.running.settings, gateway))
+
+    async def opened_share(self, found: Outcome) -> float:
+        """Incidents opened an alert, in the positions that a window brought to the board."""
+        row = await self.pool.fetchrow(WINDOW, found.first_position, found.last_position)
+        return round(int(row["opened"]) / max(1, int(row["received"])), 3)
 
 
-def _batched(night: Sequence[Sending], batch: int) -> Iterator[tuple[str, bytes, int]]:
+def _phase_of(camera: CameraEntry) -> str:
+    cell = f"{camera.location.lon // CELL_DEGREES} {camera.location.lat // CELL_DEGREES}"
+    return PHASES[hashlib.sha256(cell.encode()).digest()[0] % len(PHASES)]
+
+
+def _batched(night: Sequence[Sending], batch: int) -> Iterator[Request]:
     if batch == 1:
         yield from ((each.gateway, each.body, 1) for each in night)
         return
@@ -153,96 +119,141 @@ async def bench_storm_max(options: StormOptions, *, say: Say) -> dict[str, float
         async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
             cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
             stage = Stage(running, base.pool, cameras, options, base.clock.now)
-            everything = Accounts()
             say("batches of 50, as fast as the board follows")
-            batches, distinct = await _sustained(stage, "b", BATCH_ALERTS, options.duration_s, everything)
-            say(f"{batches:,.0f} alerts/s; now {OVERLOAD:.0f} times that")
-            goodput, refused, unclear = await _overloaded(stage, batches * OVERLOAD, options.duration_s, everything)
+            before = await _peak(stage, "p", BATCH_ALERTS, PLANNED_PER_S_MAX)
+            rate = OVERLOAD * before.found.per_s
+            say(f"{before.found.per_s:,.0f} alerts/s; now {rate:,.0f}")
+            people = _people(stage, str(base.directory.root().id))
+            over = await _overload(stage, people, rate)
+            say("and as fast as the board follows once more")
+            after = await _peak(stage, "q", BATCH_ALERTS, PLANNED_PER_S_MAX)
             say("single alerts, as fast as the board follows")
-            singles, _ = await _sustained(stage, "s", 1, options.duration_s, everything, warm_s=3.0)
+            singles = await _peak(stage, "s", 1, PLANNED_PER_S_MAX / 2)
             say("counting")
-            accepted, lost = await _lost(base.pool, everything)
+            accepted, lost = await _lost(base.pool, stage.answers)
             return {
-                "sustained_per_s": round(batches),
-                "sustained_distinct_per_s": round(distinct),
-                "sustained_singles_per_s": round(singles),
-                "overload_offered_per_s": round(batches * OVERLOAD),
-                "overload_goodput_per_s": round(goodput),
-                "overload_goodput_ratio": round(goodput / batches, 3),
-                "overload_refused": refused,
-                "overload_refused_unclear": unclear,
-                "ahead_max": AHEAD_MAX,
+                **_peaks(before, after, singles),
+                **_overloaded(over, (before.found.per_s + after.found.per_s) / 2),
+                **people.figures(),
+                "late_s_max": settings.alert_wait_s_max,
                 "accepted": accepted,
                 "lost": lost,
                 "rss_mb_peak": peak_memory_mb(),
             }
 
 
-async def _sustained(
-    stage: Stage, name: str, batch: int, duration_s: float, everything: Accounts, *, warm_s: float = WARM_S
-) -> tuple[float, float]:
-    """Alerts a second, and distinct ones among them, that get on the board while senders go as fast as it allows."""
-    requests = stage.requests(name, round(PLANNED_PER_S_MAX * (duration_s + warm_s) / (1 if batch > 1 else 2)), batch)
+def _people(stage: Stage, center: str) -> People:
+    first = stage.night("o", 1)[0]
+    person = Connection(stage.running.address, stage.running.token)
+    return People(person, center, stage.connection(first.gateway), json.loads(first.body))
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A phase that is over."""
+
+    found: Outcome
+    accounts: Accounts
+    offered_per_s: float
+    opened_share: float
+
+
+def _peaks(before: Measured, after: Measured, singles: Measured) -> dict[str, float | int]:
+    return {
+        "sustained_per_s": round((before.found.per_s + after.found.per_s) / 2),
+        "sustained_per_s_before": round(before.found.per_s),
+        "sustained_per_s_after": round(after.found.per_s),
+        "sustained_late_s_p50": after.found.late_s_p50,
+        "sustained_late_s_p99": max(before.found.late_s_p99, after.found.late_s_p99),
+        "sustained_late_s_end": max(before.found.late_s_end, after.found.late_s_end),
+        "sustained_opened_share": after.opened_share,
+        "sustained_refused": before.accounts.refused + after.accounts.refused,
+        "sustained_singles_per_s": round(singles.found.per_s),
+        "singles_late_s_p99": singles.found.late_s_p99,
+        "singles_late_s_end": singles.found.late_s_end,
+        "singles_refused": singles.accounts.refused,
+    }
+
+
+def _overloaded(over: Measured, peak_per_s: float) -> dict[str, float | int]:
+    return {
+        "overload_offered_per_s": round(over.offered_per_s),
+        "overload_goodput_per_s": round(over.found.per_s),
+        "overload_goodput_ratio": round(over.found.per_s / peak_per_s, 3),
+        "overload_late_s_p50": over.found.late_s_p50,
+        "overload_late_s_p99": over.found.late_s_p99,
+        "overload_late_s_end": over.found.late_s_end,
+        "overload_too_late": over.found.too_late,
+        "overload_opened_share": over.opened_share,
+        "overload_refused": over.accounts.refused,
+        "overload_refused_unclear": over.accounts.unclear,
+    }
+
+
+@asynccontextmanager
+async def _phase(stage: Stage) -> AsyncIterator[tuple[Accounts, Board]]:
+    """The accounts of a phase; at its end everything is on the board."""
     accounts, board = Accounts(), Board(stage.pool)
     await board.look()
     watching = asyncio.create_task(board.watch())
-    ends_at = time.monotonic() + warm_s + duration_s
-
-    async def send(connections: dict[str, Connection], remaining: Iterator[tuple[str, bytes, int]]) -> None:
-        for gateway, body, alerts in remaining:
-            while accounts.ahead_of(board.shown) > AHEAD_MAX:  # noqa: ASYNC110  # a table is asked, it does not tell
-                await asyncio.sleep(WATCH_EVERY_S / 2)
-            if time.monotonic() > ends_at:
-                return
-            accounts.take(await _request(stage, connections, gateway, body), alerts)
-
     try:
-        senders = asyncio.create_task(_all(send, requests))
-        await asyncio.sleep(warm_s)
-        began_at, first = time.monotonic(), board.shown
-        await senders
-        last, took_s = board.shown, time.monotonic() - began_at
+        yield accounts, board
     finally:
         watching.cancel()
-    await _settle(board, stage.pool)
-    _join(everything, accounts)
+        await asyncio.gather(watching, return_exceptions=True)
+    await board.settle()
+    stage.answers.extend(accounts.answers)
+
+
+async def _measured(stage: Stage, accounts: Accounts, board: Board, began_at: float) -> Measured:
+    begins_at = began_at + WARM_S
+    ends_at = begins_at + stage.options.duration_s
+    late_s_max = stage.running.settings.alert_wait_s_max
+    found = outcome(accounts, board, begins_at=begins_at, ends_at=ends_at, late_s_max=late_s_max)
+    return Measured(found, accounts, accounts.offered_per_s(begins_at, ends_at), await stage.opened_share(found))
+
+
+async def _peak(stage: Stage, phase: str, batch: int, planned_per_s: float) -> Measured:
+    """What gets on the board while senders go as fast as it allows."""
+    length_s = WARM_S + stage.options.duration_s
+    requests = list(_batched(stage.night(phase, round(planned_per_s * length_s)), batch))
+    async with _phase(stage) as (accounts, board):
+        began_at = time.monotonic()
+
+        async def send(connections: dict[str, Connection], remaining: Iterator[Request]) -> None:
+            for request in remaining:
+                while accounts.behind_s(board.shown) > AHEAD_S:  # noqa: ASYNC110  # a table is asked, it does not tell
+                    await asyncio.sleep(0.01)
+                if time.monotonic() > began_at + length_s:
+                    return
+                await _request(stage, connections, accounts, request)
+            raise Unavailable("bench.plan_too_short", f"All {len(requests)} requests were sent before the time was up.")
+
+        await _all(send, iter(requests), CONNECTIONS if batch == 1 else CONNECTIONS_OF_BATCHES)
     if accounts.unclear:
-        raise Unavailable(
-            "bench.refused", f"{accounts.unclear} alerts got an answer that is neither a receipt nor busy"
-        )
-    distinct = await stage.pool.fetchval(RECEIVED, first, last)
-    return accounts.between(first, last) / took_s, distinct / took_s
+        raise Unavailable("bench.refused", f"{accounts.unclear} alerts got neither a receipt nor a clear refusal.")
+    return await _measured(stage, accounts, board, began_at)
 
 
-async def _overloaded(stage: Stage, rate: float, duration_s: float, everything: Accounts) -> tuple[float, int, int]:
-    """What gets on the board a second while `rate` is offered, and the refusals (all, and the unclear ones)."""
-    requests = stage.requests("o", round(rate * duration_s), BATCH_ALERTS)
-    accounts, board = Accounts(), Board(stage.pool)
-    first = await board.look()
-    watching = asyncio.create_task(board.watch())
-    began_at = time.monotonic()
-    numbered = iter(enumerate(requests))
+async def _overload(stage: Stage, people: People, rate: float) -> Measured:
+    """What gets on the board while `rate` is offered by the clock."""
+    requests = list(_batched(stage.night("o", round(rate * (WARM_S + stage.options.duration_s))), BATCH_ALERTS))
+    async with _phase(stage) as (accounts, board):
+        began_at = time.monotonic()
 
-    async def send(connections: dict[str, Connection], remaining: Iterator[Any]) -> None:
-        for number, (gateway, body, alerts) in remaining:
-            pause_s = began_at + number * BATCH_ALERTS / rate - time.monotonic()
-            if pause_s > 0:
-                await asyncio.sleep(pause_s)
-            accounts.take(await _request(stage, connections, gateway, body), alerts)
+        async def send(connections: dict[str, Connection], remaining: Iterator[tuple[int, Request]]) -> None:
+            for number, request in remaining:
+                pause_s = began_at + number * BATCH_ALERTS / rate - time.monotonic()
+                if pause_s > 0:
+                    await asyncio.sleep(pause_s)
+                await _request(stage, connections, accounts, request)
 
-    try:
-        await _all(send, numbered, connections=CONNECTIONS * 4)
-    finally:
-        watching.cancel()
-    last = await _settle(board, stage.pool)
-    took_s = time.monotonic() - began_at
-    _join(everything, accounts)
-    return accounts.between(first, last) / took_s, accounts.refused, accounts.unclear
+        async with people.asking():
+            await _all(send, iter(enumerate(requests)), CONNECTIONS * 4)
+    return await _measured(stage, accounts, board, began_at)
 
 
-async def _all(send: Callable[..., Any], requests: Any, connections: int = CONNECTIONS) -> None:
-    remaining = iter(requests)
-
+async def _all(send: Callable[..., Any], remaining: Iterator[Any], connections: int) -> None:
     async def one() -> None:
         mine: dict[str, Connection] = {}
         try:
@@ -254,29 +265,18 @@ async def _all(send: Callable[..., Any], requests: Any, connections: int = CONNE
     await asyncio.gather(*(one() for _ in range(connections)))
 
 
-async def _request(stage: Stage, connections: dict[str, Connection], gateway: str, body: bytes) -> Answer:
+async def _request(stage: Stage, connections: dict[str, Connection], accounts: Accounts, request: Request) -> None:
+    gateway, body, alerts = request
     if gateway not in connections:
-        connections[gateway] = Connection(stage.running.address, gateway_token(stage.running.settings, gateway))
-    return await connections[gateway].request("POST", "/v1/alerts", body)
+        connections[gateway] = stage.connection(gateway)
+    began_at = time.monotonic()
+    accounts.take(await connections[gateway].request("POST", "/v1/alerts", body), alerts, began_at)
 
 
-async def _settle(board: Board, pool: asyncpg.Pool) -> int:
-    """Until every alert of the log is on the board; the position up to which they are."""
-    last_alert = await pool.fetchval("SELECT max(notification_id) FROM log.events WHERE topic LIKE 'alert.%'")
-    async with asyncio.timeout(SETTLE_S_MAX):
-        while await board.look() < last_alert:  # noqa: ASYNC110  # the same
-            await asyncio.sleep(WATCH_EVERY_S)
-    return board.shown
-
-
-def _join(everything: Accounts, accounts: Accounts) -> None:
-    everything.answers += accounts.answers
-
-
-async def _lost(pool: asyncpg.Pool, everything: Accounts) -> tuple[int, int]:
+async def _lost(pool: asyncpg.Pool, answers: Sequence[bytes]) -> tuple[int, int]:
     """Distinct alerts accepted, and how many of those the log does not have."""
     ids: set[str] = set()
-    for body in everything.answers:
+    for body in answers:
         document = json.loads(body)
         ids.update(each["alert_id"] for each in document.get("results", [document]) if "alert_id" in each)
     found = await pool.fetchval(

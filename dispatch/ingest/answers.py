@@ -21,6 +21,7 @@ STATUS_OF_REFUSAL = {
     "ingest.too_many_revisions": 409,
     "ingest.contended": 409,
     "ingest.too_large": 413,
+    "ingest.behind": 503,
     "quarantine.not_whole": 409,
 }
 """Others are 422: well-formed, and not acceptable."""
@@ -85,4 +86,7 @@ def document_of(outcome: Taken | DispatchError) -> dict[str, Any]:
         status = status_of_code(outcome.code)
     else:
         status = 409 if isinstance(outcome, Conflict) else 503
-    return {"status": status, "code": outcome.code, "detail": outcome.detail}
+    document: dict[str, Any] = {"status": status, "code": outcome.code, "detail": outcome.detail}
+    if "retry_after_s" in outcome.values:
+        document["retry_after_s"] = int(outcome.values["retry_after_s"])
+    return document

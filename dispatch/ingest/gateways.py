@@ -29,6 +29,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from dispatch.handling.alerts import Sender
+from dispatch.ingest.admission import REFUSED
 from dispatch.ingest.answers import document_of
 from dispatch.ingest.intake import Intake, Message
 from dispatch.ingest.limits import BATCH_ALERTS_MAX, BODY_BYTES_MAX
@@ -44,6 +45,8 @@ WAITING_MAX = 4 * BATCH_ALERTS_MAX
 """Messages that may wait in this process; beyond it the answer is "unavailable" at once, and nothing is taken."""
 WAITING_OF_ONE_MAX = WAITING_MAX // 4
 """Messages of one gateway that may wait: one that floods must not keep the others out."""
+RETRY_AFTER_S = 1
+"""For whom this queue has no room: it is worked off in less."""
 REJOIN_AFTER_S = 1.0
 LISTENING_CHECK_S = 5
 """How often a quiet connection is asked whether it lives: a frozen server says nothing by itself."""
@@ -133,8 +136,18 @@ class GatewayIntake:
 
     async def _arrived(self, message: Msg) -> None:
         gateway = _gateway_of(message)
+        try:
+            self._intake.admit(message.data)
+        except Unavailable as later:
+            await _reply(message, document_of(later))
+            return
         if self._waiting.full() or self._waiting_of[gateway] >= WAITING_OF_ONE_MAX:
-            busy = Unavailable("ingest.overloaded", "Too many messages wait here already. Send it again shortly.")
+            REFUSED.labels("queue").inc()
+            busy = Unavailable(
+                "ingest.behind",
+                "Too many messages wait here already. Send the very same message again after `retry_after_s`.",
+                retry_after_s=str(RETRY_AFTER_S),
+            )
             await _reply(message, document_of(busy))
             return
         self._waiting_of[gateway] += 1

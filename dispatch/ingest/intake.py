@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.ingest.adapters import ADAPTERS
+from dispatch.ingest.admission import Admission, watch
 from dispatch.ingest.identifying import masked
 from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.multipart import without_media
@@ -58,17 +60,35 @@ class Taken:
 
 
 class Intake:
-    """Takes messages of every known format."""
+    """Takes messages of every known format. With `wait_s_max`, no more of them than would wait so long for the board,
+    as long as `watch` runs.
+    """
 
-    def __init__(self, desk: AlertDesk, quarantine: Quarantine, adapters: Mapping[str, Adapter] | None = None) -> None:
+    def __init__(
+        self,
+        desk: AlertDesk,
+        quarantine: Quarantine,
+        adapters: Mapping[str, Adapter] | None = None,
+        *,
+        wait_s_max: float = inf,
+    ) -> None:
         self._desk = desk
         self.quarantine = quarantine
+        self.admission = Admission(wait_s_max)
         self._adapters = ADAPTERS if adapters is None else adapters
 
     @property
     def adapters(self) -> Mapping[str, Adapter]:
         """The formats understood, by name."""
         return self._adapters
+
+    def admit(self, body: bytes) -> None:
+        """Ask first whether a machine's message may come in now. Raises `Unavailable` with `retry_after_s`."""
+        self.admission.admit(body)
+
+    async def watch(self, judge: str) -> None:
+        """Keep what admits informed, until cancelled. `judge` is the name of the reactor that judges alerts."""
+        await watch(self.quarantine.store, self.admission, judge=judge)
 
     async def take(self, message: Message) -> Taken:
         """One message. Raises `Unavailable`, and `Refused` for an unknown adapter."""
@@ -126,7 +146,8 @@ class Intake:
             for message, found in zip(messages, parsed, strict=True)
             for entry in _drafts(found)
         ]
-        received = await self._desk.receive(arrivals) if arrivals else []
+        with self.admission.entering(len(arrivals)):
+            received = await self._desk.receive(arrivals) if arrivals else []
         return {id(arrival.draft): result for arrival, result in zip(arrivals, received, strict=True)}
 
     async def _taken(

@@ -15,6 +15,9 @@ MULTIPART_PARTS_MAX = 64
 CAP_POINTS_MAX = 30_000
 """Distinct corners of a warning's polygons: what fits one event of the log."""
 CAP_INFOS_MAX = 100
+ALERTS_WAITING_MAX = 200_000
+"""Alerts in the log that are not on the board: ten minutes of a flood night without workers, which they then work off
+in two. From half of it on messages are refused, the severe ones last."""
 IDENTITY_CHARACTERS_MAX = 300
 """A source's id; a longer one ends in a hash of the whole."""
 QUARANTINE_HEAD_BYTES = 4_096

@@ -109,7 +109,7 @@ class Quarantine:
     """Keeps, lists and remembers what became of it."""
 
     def __init__(self, store: EdgeStore, scribe: Scribe, ids: Ids) -> None:
-        self._store = store
+        self.store = store
         self._scribe = scribe
         self._ids = ids
 
@@ -128,7 +128,7 @@ class Quarantine:
         size = size_bytes if size_bytes is not None else len(body)
         whole = size <= BODY_BYTES_MAX and size == len(body)
         now, detail = self._scribe.clock.now(), clean(refusal.detail, 2_000)
-        await self._store.rows(
+        await self.store.rows(
             _KEEP,
             reference,
             adapter,
@@ -169,7 +169,7 @@ class Quarantine:
     ) -> list[KeptMessage]:
         """Kept messages, oldest first, after a given one."""
         instant, reference = after or (None, None)
-        rows = await self._store.rows(_PAGE, instant, reference, with_redriven, reason, min(limit, QUARANTINE_PAGE_MAX))
+        rows = await self.store.rows(_PAGE, instant, reference, with_redriven, reason, min(limit, QUARANTINE_PAGE_MAX))
         return [_kept(row) for row in rows]
 
     async def everything(self) -> AsyncIterator[KeptMessage]:
@@ -182,7 +182,7 @@ class Quarantine:
 
     async def find(self, reference: str) -> KeptMessage | None:
         """One kept message."""
-        rows = await self._store.rows(_FIND, reference)
+        rows = await self.store.rows(_FIND, reference)
         return _kept(rows[0]) if rows else None
 
     async def understood(self, kept: KeptMessage, alert_ids: Sequence[UUID], sender: Sender) -> None:
@@ -190,11 +190,11 @@ class Quarantine:
         now = self._scribe.clock.now()
         fact = MessageRedriven(sha256=kept.sha256, alert_ids=tuple(alert_ids))
         await self._scribe.record([Change(_stream(kept.sha256), None, (fact,))], self._request(sender, now))
-        await self._store.rows(_ATTEMPTED, kept.sha256, now, None, None)
+        await self.store.rows(_ATTEMPTED, kept.sha256, now, None, None)
 
     async def refused_again(self, kept: KeptMessage, refusal: Refused) -> None:
         """A re-drive failed, perhaps for another reason than before."""
-        await self._store.rows(_ATTEMPTED, kept.sha256, None, refusal.code, clean(refusal.detail, 2_000))
+        await self.store.rows(_ATTEMPTED, kept.sha256, None, refusal.code, clean(refusal.detail, 2_000))
 
     def _request(self, sender: Sender, now: datetime) -> Request:
         return Request(sender.actor, now, self._ids.new())

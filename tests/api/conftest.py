@@ -146,7 +146,11 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
             reports=ReportDesk(scribe, directory),
             assignments=AssignmentDesk(scribe, directory, positions),
             positions=positions,
-            alerts=Intake(AlertDesk(scribe, directory, ids), Quarantine(EdgeStatements(pool), scribe, ids)),
+            alerts=Intake(
+                AlertDesk(scribe, directory, ids),
+                Quarantine(EdgeStatements(pool), scribe, ids),
+                wait_s_max=settings.alert_wait_s_max,
+            ),
         )
         projector = await Projector.open(log, dsn)
         stack.push_async_callback(projector.close)

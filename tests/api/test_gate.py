@@ -44,7 +44,7 @@ def test_the_less_urgent_gives_way_first() -> None:
 
 REQUESTS = {
     Urgency.HEALTH: ("GET", "/livez"),
-    Urgency.LIFE_SAFETY: ("POST", "/v1/alerts"),
+    Urgency.LIFE_SAFETY: ("POST", "/v1/reports"),
     Urgency.WORK: ("GET", "/v1/centers"),
     Urgency.PARTNER: ("GET", "/v1/agencies/police/queue"),
     Urgency.HISTORY: ("GET", "/v1/audit/board"),
@@ -91,12 +91,34 @@ async def test_what_was_let_in_is_finished_however_full_it_gets() -> None:
         await answering(scope, receive, send)
 
     gate = Gate(slow, in_flight_max=4)
-    running = [asyncio.create_task(asked(gate, "POST", "/v1/alerts")) for _ in range(4)]
+    running = [asyncio.create_task(asked(gate, "POST", "/v1/reports")) for _ in range(4)]
     await full.wait()
-    assert await asked(gate, "POST", "/v1/alerts") == 503
+    assert await asked(gate, "POST", "/v1/reports") == 503
     go_on.set()
     assert await asyncio.gather(*running) == [200] * 4
     assert gate.in_flight == 0
+
+
+@pytest.mark.parametrize("path", ["/v1/alerts", "/v1/ingest/hikvision"])
+async def test_a_flood_of_alerts_leaves_room_for_people(path: str) -> None:
+    go_on, full = asyncio.Event(), asyncio.Barrier(6)
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == path:
+            await full.wait()
+            await go_on.wait()
+        await answering(scope, receive, send)
+
+    gate = Gate(slow, in_flight_max=10)
+    running = [asyncio.create_task(asked(gate, "POST", path)) for _ in range(5)]
+    await full.wait()
+    assert await asked(gate, "POST", path) == 503
+    assert await asked(gate, "POST", "/v1/incidents/x/accept") == 200
+    assert await asked(gate, "GET", "/v1/centers") == 200
+    go_on.set()
+    assert await asyncio.gather(*running) == [200] * 5
+    assert await asked(gate, "POST", "/v1/quarantine/x/redrive") == 200
+    assert gate.alerts_in_flight == gate.in_flight == 0
 
 
 async def test_a_failure_gives_its_place_back() -> None:

@@ -12,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
+from dispatch.ingest.admission import Stand
 from dispatch.ingest.gateways import WAITING_OF_ONE_MAX, GatewayIntake
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
@@ -58,7 +59,8 @@ class Listening:
 async def listening(dsn: str, pg_log: PostgresLog, bus: Bus) -> AsyncIterator[Listening]:
     pool = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings={"role": "dispatch_app"})
     stage = await Stage(pg_log, StandingClock()).set_up()
-    intake = Intake(stage.desk, Quarantine(EdgeStatements(pool), stage.scribe, stage.ids))
+    quarantine = Quarantine(EdgeStatements(pool), stage.scribe, stage.ids)
+    intake = Intake(stage.desk, quarantine, wait_s_max=5.0)
     listening = Listening(stage, intake, bus)
     running = asyncio.create_task(listening.gateways.run(listening.stop))
     try:
@@ -166,12 +168,24 @@ async def test_a_gateway_that_floods_is_told_to_wait_and_the_others_are_heard(
     await entered.wait()
     flood = [asyncio.create_task(ask(flooding, alert(number))) for number in range(1, WAITING_OF_ONE_MAX + 21)]
     done, _ = await asyncio.wait(flood, return_when=asyncio.FIRST_COMPLETED, timeout=ANSWER_S)
-    assert {task.result()["code"] for task in done} == {"ingest.overloaded"}
+    assert {task.result()["code"] for task in done} == {"ingest.behind"}
     heard = asyncio.create_task(ask(calm, alert(1), gateway=OTHER))
     gate.set()
     assert (await heard)["status"] == 201
     statuses = [answer["status"] for answer in await asyncio.gather(first, *flood)]
     assert (statuses.count(201), statuses.count(503)) == (WAITING_OF_ONE_MAX + 1, 20)
+
+
+async def test_a_message_that_would_come_too_late_is_told_when_to_come_again(bus: Bus, listening: Listening):
+    admission, client = listening.intake.admission, await bus.gateway(GATEWAY)
+    admission.observe(Stand(0, 0, 0))
+    admission.observe(Stand(3_333, 0, 0, range(1, 3_334)))
+    refused = await ask(client, alert(1))
+    assert (refused["status"], refused["code"]) == (503, "ingest.behind")
+    assert refused["retry_after_s"] >= 1
+    assert (await ask(client, alert(2, severity="extreme")))["status"] == 201
+    admission.observe(Stand(3_333, 3_333, 3_333))
+    assert (await ask(client, alert(1)))["status"] == 201
 
 
 async def test_the_intake_joins_again_after_the_server_was_away(bus: Bus, listening: Listening):
