@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
@@ -57,6 +60,17 @@ def overview(settings: Settings) -> str:
 """
 
 
+PARTNERS = "_by_partner"
+"""Behind an operation's name: what a partner is answered, where that is something else."""
+
+
+@cache
+def examples_of_answers() -> dict[str, Any]:
+    """Real answers by operation id, cut to an entry or two. The tests hold every answer they get against them."""
+    found: dict[str, Any] = json.loads((files("dispatch.api") / "assets" / "answers.json").read_text(encoding="utf-8"))
+    return found
+
+
 def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The description, made once."""
     document = get_openapi(
@@ -109,8 +123,22 @@ def _finish(operation: dict[str, Any], *, secured: bool) -> None:
         responses.pop("422", None)
         return
     operation["security"] = [{SCHEME: []}]
+    _exemplify(operation)
     rule = MATRIX.get(operation["operationId"])
     if rule is not None:
         roles = ", ".join(sorted(role.value for role in rule.roles))
         text = operation.get("description", "")
         operation["description"] = f"{text}\n\nRoles: {roles}. Scope: {rule.scope.value}.".strip()
+
+
+def _exemplify(operation: dict[str, Any]) -> None:
+    """Show what a success looks like, where a schema says no more than "an object"."""
+    name, known = operation["operationId"], examples_of_answers()
+    if name not in known:
+        return
+    success = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
+    shown = success["content"]["application/json"]
+    shown.pop("example", None)
+    shown["examples"] = {"answer": {"summary": "An answer", "value": known[name]}}
+    if name + PARTNERS in known:
+        shown["examples"]["partner"] = {"summary": "To a partner agency", "value": known[name + PARTNERS]}

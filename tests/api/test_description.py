@@ -137,3 +137,16 @@ async def test_the_documentation_page_needs_nothing_from_elsewhere(edge: Edge) -
 async def test_only_listed_assets_are_served(edge: Edge) -> None:
     for name in ("README.md", "..%2Fproblem.py", "x.js"):
         is_problem(await edge.client.get(f"/docs/assets/{name}"), 404, "not_found")
+
+
+async def test_every_answer_is_shown_by_an_example(edge: Edge) -> None:
+    document = await description(edge)
+    for path, _, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            for media_type, media in answer.get("content", {}).items():
+                shown = media_type != "application/json" or has_example(document, media)
+                assert shown or operation["operationId"] in SELF_EXPLAINING, (path, status)
+
+
+SELF_EXPLAINING = {"livez", "rulebook_get", "rulebook_version_get"}
+"""The rulebook is shown by the body that publishes it."""
