@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +19,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-from nats.aio.client import Client
 
 from dispatch import process
 from dispatch.api.application import create_application
@@ -43,9 +42,8 @@ from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.partners.accounts import accounts_config
 from dispatch.partners.commands import PartnerDesk
-from dispatch.partners.connection import join, seed_from
-from dispatch.partners.credentials import Credentials
-from dispatch.partners.worker import NatsAddress, run_partners
+from dispatch.partners.joining import credentials, join_as_us, nats_address
+from dispatch.partners.worker import run_partners
 from dispatch.ports import AppendCommand, BoardBaselines, Mark
 from dispatch.readiness import GATEWAYS, gateways_check, relay_check, workers_check
 from dispatch.store.board_baselines import PostgresBoardBaselines
@@ -217,11 +215,6 @@ async def nats_accounts(settings: Settings) -> str:
         return accounts_config(settings.city, agencies, gateways_of(base.directory), credentials(settings))
 
 
-def credentials(settings: Settings) -> Credentials:
-    """Seeds of the parties on NATS."""
-    return Credentials(settings.secrets_dir / "nats")
-
-
 def gateways_of(directory: Directory) -> Iterable[str]:
     """Every gateway that brings a camera."""
     return sorted({camera.gateway for camera in directory.cameras.values() if camera.gateway is not None})
@@ -377,22 +370,3 @@ def partner_desk(base: Foundation) -> PartnerDesk:
         pool=base.pool,
         clock=base.clock,
     )
-
-
-def nats_address(settings: Settings) -> NatsAddress | None:
-    """Where NATS is and who we are there: the credentials we were given, else the key we made."""
-    if settings.nats_url is None:
-        return None
-    seed = seed_from(settings.nats_credentials_file) or credentials(settings).ours().seed
-    return NatsAddress(settings.nats_url, seed, settings.nats_timeout_s)
-
-
-def join_as_us(settings: Settings) -> Callable[[], Coroutine[Any, Any, Client]]:
-    """How the gateways' intake joins NATS."""
-    address = nats_address(settings)
-    assert address is not None, "asked only where there is NATS"
-
-    async def joining() -> Client:
-        return await join(address.url, seed=address.seed, name="dispatch gateways", timeout_s=address.timeout_s)
-
-    return joining

@@ -10,10 +10,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from dispatch.bootstrap import credentials
 from dispatch.demo.scenes.acts import resolve_and_close
 from dispatch.demo.stage import Stage
 from dispatch.partners.connection import joined, settled
+from dispatch.partners.joining import credentials
 from dispatch.partners.subjects import DIRECT_GET, command_subject, feed_stream, feed_wildcard
 
 WAIT_S = 1.5

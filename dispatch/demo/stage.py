@@ -12,13 +12,14 @@ import httpx
 
 from dispatch import bootstrap
 from dispatch.api.tokens import Identity
-from dispatch.bootstrap import credentials, issue_token
+from dispatch.bootstrap import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.demo.checks import Checks
 from dispatch.demo.seats import Board, Partner, Seat, live_board, partner
 from dispatch.directory import Directory
 from dispatch.directory_entries import CameraEntry, CenterEntry
+from dispatch.partners.joining import credentials
 from dispatch.world import SystemClock
 from domain.identifiers import operator_id
 from domain.vocabulary import CenterKind, Role

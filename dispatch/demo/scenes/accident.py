@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from dispatch.bootstrap import credentials
 from dispatch.demo import messages
 from dispatch.demo.scenes.acts import assign, card_of, incident_of
 from dispatch.demo.stage import Stage
 from dispatch.partners.connection import joined
+from dispatch.partners.joining import credentials
 from dispatch.partners.subjects import gateway_subject
 
 
