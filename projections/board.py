@@ -160,6 +160,8 @@ def _derived(row: Row) -> Change:
     """What follows from the other columns: who waits, who sees it, how far units are."""
     is_ended = row["phase"] in ENDED
     waiting = [] if is_ended else [*_acceptance(row), *_offer(row), *_escalations(row)]
+    if row["phase"] == IncidentPhase.MERGED:  # a crew that owes its answer keeps it in sight
+        waiting = [entry for entry in _escalations(row) if entry["deadline"] == "acknowledge"]
     waits = _distinct_ids([_id(entry["center_id"]) for entry in waiting])
     told = [_id(recipient["center_id"]) for recipient in row["recipients"]]
     return {
@@ -168,7 +170,7 @@ def _derived(row: Row) -> Change:
         "visible_center_ids": _distinct_ids([*row["owner_path"], *told, *waits]),
         "agencies": _distinct(recipient["agency"] for recipient in row["recipients"]),
         "response_status": response_status(row["assignments"]).value,
-        "is_on_board": not is_ended,
+        "is_on_board": not is_ended or bool(waiting),
     }
 
 

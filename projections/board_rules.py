@@ -107,10 +107,10 @@ def _escalated(row: Row, event: incident.IncidentEscalated, fact: Fact[Event]) -
         "level": event.level,
         "assignment_id": None if event.assignment_id is None else str(event.assignment_id),
         "late_s": event.late_s,
+        "while_merged": row["merged_into"] is not None,
     }
-    others = [
-        entry for entry in row["inbox"] if entry["kind"] != "escalation" or entry["center_id"] != told["center_id"]
-    ]
+    same = ("kind", "center_id", "while_merged")
+    others = [entry for entry in row["inbox"] if any(entry.get(name) != told[name] for name in same)]
     return {"inbox": [*others, told], "escalation_level": max(row["escalation_level"], event.level)}
 
 
@@ -138,7 +138,10 @@ def _merged(row: Row, event: incident.IncidentMerged, fact: Fact[Event]) -> Chan
 def _unmerged(row: Row, event: incident.IncidentUnmerged, fact: Fact[Event]) -> Change:
     if row["merged_into"] is None:
         return {}
-    return {"merged_into": None, "phase": row["phase_before_merge"], "phase_before_merge": None, "ended_at": None}
+    # Whom the head's centers were told of while it was merged is no longer their business.
+    own = [entry for entry in row["inbox"] if not entry.get("while_merged")]
+    phase = row["phase_before_merge"]
+    return {"merged_into": None, "phase": phase, "phase_before_merge": None, "ended_at": None, "inbox": own}
 
 
 def _absorbed(row: Row, event: incident.IncidentAbsorbed, fact: Fact[Event]) -> Change:

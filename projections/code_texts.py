@@ -95,6 +95,8 @@ REASONS: Mapping[str, Pair] = {
     "routing.city": ("市中心", "the city center"),
     "escalation.accept_missed": ("超过时限无人接受", "nobody accepted in time"),
     "escalation.acknowledge_missed": ("超过时限单位未确认", "the crew did not acknowledge in time"),
+    "escalation.answered_late": ("逾期后才答复", "answered after it was due"),
+    "escalation.head_of_merged": ("所属案件已并入{number}，由主案中心负责", "its incident was merged into {number}"),
     "commitment.incident_ended": (
         "案件{number}已结束，不再需要到场",
         "incident {number} has ended: nobody is needed there",

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from dispatch.simulation.reading import Story
 from domain.assignment import state as unit
+from domain.assignment.events import AssignmentMade
 from domain.incident.decider import decide
 from domain.incident.events import (
+    IncidentClosed,
+    IncidentDismissed,
     IncidentEscalated,
+    IncidentResolved,
     TransferAccepted,
     TransferDeclined,
     TransferOffered,
     TransferTimedOut,
 )
-from domain.policies.escalation import Due, DueList, answer
+from domain.policies.escalation import ENDS_ACKNOWLEDGE, Due, DueList, answer
 from domain.refusals import Refusal
 from domain.rulebook.content import Rulebook
 from domain.vocabulary import AssignmentPhase
@@ -34,15 +39,17 @@ def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
 
 
 def _asks(due: Due, story: Story, rulebook: Rulebook, now: datetime) -> bool:
-    if due.unit_id is not None:
+    if due.unit_id is not None and due.answered_at is None:
         state = unit.INITIAL
         for fact in story.streams.get(due.unit_id, []):
             state = unit.evolve(state, fact.event)
         found = state.assignments.get(due.key[1])
         if found is None or found.phase is not AssignmentPhase.MADE:
             return False
-    incident = story.state(due.incident_id)
-    command = answer(due, incident, rulebook, max(now, due.due_at))
+    incident = head = story.state(due.incident_id)
+    while head.merge is not None:
+        head = story.state(head.merge.into_incident_id)
+    command = answer(due, incident, rulebook, max(now, due.due_at), head=None if head is incident else head)
     decided = decide(command, incident) if command is not None else ()
     return bool(decided) and not isinstance(decided, Refusal)
 
@@ -51,6 +58,7 @@ def broken_deadlines(story: Story, rulebook: Rulebook, now: datetime) -> Iterato
     """What is owed at the end, what was said twice, and what was said with a wrong lateness."""
     for due in owed(story, rulebook, now):
         yield f"deadline: {due.kind} of {due.incident_id}, due {due.due_at:%H:%M:%S}, was neither met nor recorded"
+    yield from _answered_too_late(story)
     said: Counter[tuple[object, ...]] = Counter()
     offers: Counter[object] = Counter()
     for fact in story.facts:
@@ -71,6 +79,27 @@ def broken_deadlines(story: Story, rulebook: Rulebook, now: datetime) -> Iterato
     for fact in story.facts:
         if isinstance(fact.event, TransferOffered) and offers[fact.event.transfer_id] != 1:
             yield f"transfer: the offer at {fact.position} ended {offers[fact.event.transfer_id]} times"
+
+
+def _answered_too_late(story: Story) -> Iterator[str]:
+    """By the facts alone: a crew that answered after its deadline was late, whether a timer looked in between or not.
+
+    If the incident had ended by then, or its head, the deadline may have rested.
+    """
+    due: dict[UUID, AssignmentMade] = {}
+    recorded = {event.assignment_id for event in (f.event for f in story.facts) if isinstance(event, IncidentEscalated)}
+    has_ended = False
+    for fact in story.facts:
+        event = fact.event
+        has_ended = has_ended or isinstance(event, IncidentResolved | IncidentClosed | IncidentDismissed)
+        if isinstance(event, AssignmentMade) and event.acknowledge_by is not None:
+            due[event.assignment_id] = event
+        elif isinstance(event, ENDS_ACKNOWLEDGE) and event.assignment_id in due:
+            made = due.pop(event.assignment_id)
+            assert made.acknowledge_by is not None
+            is_late = fact.envelope.occurred_at > made.acknowledge_by
+            if is_late and made.assignment_id not in recorded and not has_ended:
+                yield f"deadline: {made.call_sign} answered too late at {fact.position}, and it was never missed"
 
 
 def _lateness(position: int, noticed_at: datetime, due_at: datetime, late_s: float) -> Iterator[str]:

@@ -31,7 +31,7 @@ from domain.incident.events import (
 )
 from domain.policies.commitment import Ending, called_back, commitments
 from domain.policies.correlation_rules import CorrelationRules
-from domain.policies.escalation import ACCEPT, ACKNOWLEDGE, TRANSFER, Due, answer
+from domain.policies.escalation import ACCEPT, ACKNOWLEDGE, TRANSFER, Due, answer, answered_late_at
 from domain.policies.judgement import Judgement
 from domain.policies.recommendation import chosen_again
 from domain.refusals import Refusal
@@ -113,8 +113,12 @@ class Repeater:
             waited_for = event.assignment_id or fact.stream_id
             kind = ACKNOWLEDGE if event.deadline == ACKNOWLEDGE else ACCEPT
             (position,) = event.explanation.input_positions
-            due = Due((kind, waited_for), fact.stream_id, event.due_at, position, level=event.level)
-        command = answer(due, state, self._directory.rulebook(fact.envelope.rule_version), now)
+            answered_at = answered_late_at(event.explanation)
+            due = Due(
+                (kind, waited_for), fact.stream_id, event.due_at, position, level=event.level, answered_at=answered_at
+            )
+        head = await self._head(state, fact.position - 1)
+        command = answer(due, state, self._directory.rulebook(fact.envelope.rule_version), now, head=head)
         decided = decide(command, state) if command is not None else ()
         return () if isinstance(decided, Refusal) else decided
 
@@ -137,6 +141,13 @@ class Repeater:
             if commitment.assignment.assignment_id == fact.event.assignment_id:
                 return called_back(commitment, Ending(incident.number, incident.phase, position))
         return ()
+
+    async def _head(self, state: IncidentState, position: int) -> IncidentState | None:
+        """Where a merge led to."""
+        head = None
+        while state.merge is not None:
+            head = state = await self._state(state.merge.into_incident_id, position)
+        return head
 
     async def _state(self, incident_id: UUID, position: int) -> IncidentState:
         state = INITIAL

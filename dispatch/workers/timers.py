@@ -25,7 +25,7 @@ from domain.codec import NewerSchema, Undecodable
 from domain.event import Actor
 from domain.identifiers import named
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
-from domain.policies.escalation import TOPICS, Due, DueList, answer
+from domain.policies.escalation import TOPICS, Due, DueList, answer, head_of
 from domain.refusals import Refusal, Unavailable
 from domain.vocabulary import ActorKind, AssignmentPhase
 
@@ -116,15 +116,16 @@ class Timers:
         incidents = {due.incident_id for due in passed}
         units = {due.unit_id for due in passed if due.unit_id is not None}
         streams = await self._log.read_streams([*incidents, *units])
+        states = await self._states(incidents, streams)
         commands: dict[UUID, tuple[Due, AppendCommand]] = {}
         for due in passed:
             if due.incident_id in commands:
                 continue  # its next look is at the version that this answer leaves
-            change = self._change(due, streams, now)
+            change = self._change(due, streams, states, now)
             if change is None:
                 # On facts that are not folded yet (another owner's escalation, say) this look decides nothing: resting,
                 # the deadline would not take the next step from the fact that sets it. The next look has folded it.
-                if _known_up_to(due, streams) <= self._position:
+                if _known_up_to(streams) <= self._position:
                     self.dues.rest(due.key)
             else:
                 commands[due.incident_id] = due, await self._scribe.command([change], _request(due, now))
@@ -138,17 +139,41 @@ class Timers:
             MISSED.labels(due.kind).inc()
         return len(recorded)
 
-    def _change(self, due: Due, streams: Mapping[UUID, Sequence[RecordedEvent]], now: datetime) -> Change | None:
+    async def _states(
+        self, incidents: set[UUID], streams: dict[UUID, list[RecordedEvent]]
+    ) -> dict[UUID, IncidentState]:
+        """These incidents and those their merges lead to, whose streams are read too. The unreadable are left out."""
+        states: dict[UUID, IncidentState] = {}
+        beyond = set(incidents)
+        while beyond:
+            streams |= await self._log.read_streams(sorted(beyond - streams.keys()))
+            for incident_id in beyond:
+                try:
+                    states[incident_id] = _folded(streams[incident_id])
+                except Undecodable:
+                    extra = {"incident_id": str(incident_id)}
+                    logger.exception("deadlines given up: the facts of an incident are unreadable", extra=extra)
+            merges = [state.merge for state in states.values() if state.merge is not None]
+            beyond = {merge.into_incident_id for merge in merges} - streams.keys()
+        return states
+
+    def _change(
+        self,
+        due: Due,
+        streams: Mapping[UUID, Sequence[RecordedEvent]],
+        states: Mapping[UUID, IncidentState],
+        now: datetime,
+    ) -> Change | None:
         """What the missed deadline adds to its incident; None if there is nothing left to say."""
+        state, rows = states.get(due.incident_id), streams[due.incident_id]
         try:
-            if due.unit_id is not None and not _is_unacknowledged(due, streams[due.unit_id]):
+            if state is None or (due.unit_id is not None and not _is_owed(due, streams[due.unit_id])):
                 return None
-            version, state = _folded(streams[due.incident_id])
         except Undecodable:
             logger.exception("deadline given up: its facts are unreadable", extra={"incident_id": str(due.incident_id)})
             return None
         rulebook = self._directory.rulebook()
-        command = answer(due, state, rulebook, now)
+        command = answer(due, state, rulebook, now, head=head_of(due.incident_id, states))
         decided = decide(command, state) if command is not None else ()
         if isinstance(decided, Refusal):
             logger.warning("deadline refused", extra={"incident_id": str(due.incident_id), "code": decided.code})
@@ -157,7 +182,7 @@ class Timers:
             return None
         return Change(
             due.incident_id,
-            version,
+            rows[-1].version if rows else 0,
             decided,
             occurred_at=now,
             correlation_id=due.incident_id,
@@ -175,21 +200,22 @@ class Timers:
         self._mark = target if isinstance(verdict, Appended) else await self._log.mark(self.name)
 
 
-def _folded(rows: Sequence[RecordedEvent]) -> tuple[int, IncidentState]:
+def _folded(rows: Sequence[RecordedEvent]) -> IncidentState:
     state = INITIAL
     for row in rows:
         state = evolve(state, as_fact(row).event)
-    return (rows[-1].version if rows else 0), state
+    return state
 
 
-def _known_up_to(due: Due, streams: Mapping[UUID, Sequence[RecordedEvent]]) -> int:
-    """The last fact that was looked at for a deadline."""
-    read = [streams[due.incident_id], streams[due.unit_id] if due.unit_id is not None else ()]
-    return max((rows[-1].position for rows in read if rows), default=0)
+def _known_up_to(streams: Mapping[UUID, Sequence[RecordedEvent]]) -> int:
+    """The last fact that was looked at."""
+    return max((rows[-1].position for rows in streams.values() if rows), default=0)
 
 
-def _is_unacknowledged(due: Due, rows: Sequence[RecordedEvent]) -> bool:
-    """Whether the crew has said nothing about the assignment yet."""
+def _is_owed(due: Due, rows: Sequence[RecordedEvent]) -> bool:
+    """Whether the crew has said nothing about the assignment yet, or said it too late."""
+    if due.answered_at is not None:
+        return True
     state = unit.INITIAL
     for row in rows:
         state = unit.evolve(state, as_fact(row).event)

@@ -152,6 +152,19 @@ class EscalateIncident(Frozen):
     explanation: Explanation
 
 
+class RecordLateAnswer(Frozen):
+    """A deadline was answered after it was due, before the timer looked: it was missed all the same."""
+
+    level: Annotated[int, Field(ge=1)]
+    deadline: Annotated[str, Field(pattern="^(accept|acknowledge)$")]
+    to: Ownership
+    assignment_id: UUID | None = None
+    due_at: AwareDatetime
+    answered_at: AwareDatetime
+    noticed_at: AwareDatetime
+    explanation: Explanation
+
+
 class AcceptForAgency(Frozen):
     """A partner agency takes its part."""
 
@@ -234,6 +247,7 @@ IncidentCommand: TypeAlias = (
     | DeclineTransfer
     | TimeOutTransfer
     | EscalateIncident
+    | RecordLateAnswer
     | AcceptForAgency
     | DeclineForAgency
     | ResolveIncident

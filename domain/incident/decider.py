@@ -17,7 +17,8 @@ Which phase admits which command (`domain.incident.admission` holds the table, a
     AcceptTransfer     x     x         x         -         -       -          -
     DeclineTransfer    x     x         x         x         x       x          x
     TimeOutTransfer    x     x         x         x         x       x          x
-    EscalateIncident   x     x         x         .         .       .          .
+    EscalateIncident   x     x         x         .         .       .          x
+    RecordLateAnswer   x     x         x         x         x       x          x
     AcceptForAgency    x     x         x         x         -       -          x
     DeclineForAgency   x     x         x         x         -       -          x
     ResolveIncident    -     -         x         -         -       -          -
@@ -33,7 +34,8 @@ Rules that the table does not show:
 - Routing chooses the owner until a center has taken the incident or an offer is out; after that `incident.routed`
   repeats the owner it has, and only a transfer moves it. An accepted incident has no `accept_by`.
 - Accepting a transfer says three things: ownership moved, the taker accepted, the giver's operator no longer has it.
-- A missed acceptance is escalated only until somebody accepted; a missed acknowledgement while the incident is live.
+- A missed acceptance is escalated only until somebody accepted; a missed acknowledgement while the incident is live, or
+  merged: the crew was sent to it and still owes its answer. What was answered too late is recorded in every phase.
 - Severity falls by a person's classification and by nothing else; a rise never makes it less urgent.
 - A merge may hide neither a worse severity nor an actual incident: the head must be at least as bad, and as real.
 - An exercise or a test asks nobody to act: all its recipients are `informed`.
@@ -63,6 +65,7 @@ from domain.incident.commands import (
     OfferTransfer,
     OpenIncident,
     RaiseSeverity,
+    RecordLateAnswer,
     ReleaseClaim,
     ReleaseIncident,
     RelocateIncident,
@@ -138,6 +141,8 @@ def _decide_existing(  # noqa: C901  # one case a command, none nested
             return ownership_moves.decide(command, state)
         case EscalateIncident():
             return _escalate(command, state)
+        case RecordLateAnswer():
+            return _missed(command, state) if command.due_at < command.answered_at else ()
         case AcceptForAgency() | DeclineForAgency():
             return _answer_for_agency(command, state)
         case ResolveIncident():
@@ -211,8 +216,12 @@ def _release_claim(command: ReleaseClaim, state: IncidentState) -> Decision:
 
 
 def _escalate(command: EscalateIncident, state: IncidentState) -> Decision:
-    if command.deadline == "accept" and state.phase is IncidentPhase.ACCEPTED:
+    if command.deadline == "accept" and state.phase in {IncidentPhase.ACCEPTED, IncidentPhase.MERGED}:
         return ()
+    return _missed(command, state)
+
+
+def _missed(command: EscalateIncident | RecordLateAnswer, state: IncidentState) -> Decision:
     if Missed(command.deadline, command.assignment_id, command.level, command.due_at) in state.missed:
         return ()
     late_s = (command.noticed_at - command.due_at).total_seconds()
@@ -227,7 +236,7 @@ def _escalate(command: EscalateIncident, state: IncidentState) -> Decision:
             assignment_id=command.assignment_id,
             due_at=command.due_at,
             late_s=late_s,
-            next_due_at=command.next_due_at,
+            next_due_at=command.next_due_at if isinstance(command, EscalateIncident) else None,
             explanation=command.explanation,
         ),
     )

@@ -99,6 +99,15 @@ ESCALATE = ask.EscalateIncident(
     noticed_at=NOON + timedelta(seconds=2),
     explanation=WHY,
 )
+ANSWERED_LATE = ask.RecordLateAnswer(
+    level=1,
+    deadline="accept",
+    to=owned_by(DISTRICT),
+    due_at=NOON,
+    answered_at=NOON + timedelta(seconds=1),
+    noticed_at=NOON + timedelta(seconds=2),
+    explanation=WHY,
+)
 MERGE_HERE = ask.MergeIncident(
     merge_id=MERGE,
     into_incident_id=HEAD,

@@ -15,6 +15,7 @@ from domain.vocabulary import AgencyRole, DismissReason, Disposition, IncidentPh
 from tests.domain.incident_story import (
     ACCEPTED,
     ALICE,
+    ANSWERED_LATE,
     BOB,
     CITY,
     CLAIMED,
@@ -23,6 +24,7 @@ from tests.domain.incident_story import (
     ESCALATE,
     EXERCISE,
     LIFE,
+    MERGED,
     NOON,
     OFFERED,
     OPEN,
@@ -241,6 +243,26 @@ def test_a_missed_acceptance_is_escalated_with_how_late_it_was_noticed():
     incident.given(OPENED, ROUTED).when(ESCALATE).then(
         fact.IncidentEscalated(level=1, deadline="accept", to=ESCALATE.to, due_at=NOON, late_s=2.0, explanation=WHY)
     )
+
+
+def test_an_answer_that_came_too_late_leaves_the_deadline_missed_and_nothing_goes_on():
+    missed = fact.IncidentEscalated(
+        level=1, deadline="accept", to=ESCALATE.to, due_at=NOON, late_s=2.0, explanation=WHY
+    )
+    for later in ((ACCEPTED,), (ACCEPTED, RESOLVED, CLOSED), (MERGED,)):
+        incident.given(OPENED, ROUTED, *later).when(ANSWERED_LATE).then(missed)
+    incident.given(OPENED, ROUTED, missed, ACCEPTED).when(ANSWERED_LATE).then_nothing()
+
+
+def test_an_answer_in_time_leaves_nothing_to_record():
+    in_time = ANSWERED_LATE.model_copy(update={"answered_at": NOON})
+    incident.given(OPENED, ROUTED, ACCEPTED).when(in_time).then_nothing()
+
+
+def test_a_merged_incident_owes_no_acceptance_and_its_crews_owe_their_answer():
+    incident.given(OPENED, ROUTED, MERGED).when(ESCALATE).then_nothing()
+    crew = ESCALATE.model_copy(update={"deadline": "acknowledge", "assignment_id": ALICE})
+    assert len(incident.decide(crew, (OPENED, ROUTED, MERGED))) == 1
 
 
 def test_the_same_missed_deadline_is_escalated_once():

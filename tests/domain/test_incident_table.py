@@ -16,6 +16,7 @@ from domain.vocabulary import DismissReason, Disposition, IncidentPhase, Severit
 from tests.domain.incident_story import (
     ABSORBED,
     ALICE,
+    ANSWERED_LATE,
     CLAIMED,
     ESCALATE,
     GUEST,
@@ -59,6 +60,7 @@ COMMANDS: dict[str, tuple[object, tuple[Event, ...]]] = {
         ESCALATE.model_copy(update={"deadline": "acknowledge", "assignment_id": GUEST, "to": owned_by(STATION)}),
         (),
     ),
+    "RecordLateAnswer": (ANSWERED_LATE, ()),
     "AcceptForAgency": (ask.AcceptForAgency(agency="traffic_police"), (ROUTED,)),
     "DeclineForAgency": (ask.DeclineForAgency(agency="traffic_police", reason="not ours"), (ROUTED,)),
     "ResolveIncident": (ask.ResolveIncident(disposition=Disposition.SETTLED), ()),

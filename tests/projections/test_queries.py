@@ -18,6 +18,7 @@ from domain.incident.events import (
     FoldedAlert,
     IncidentEscalated,
     IncidentRelocated,
+    IncidentUnmerged,
     NoteAdded,
     NoteStruck,
     TransferAccepted,
@@ -146,6 +147,48 @@ async def test_an_escalation_waits_until_somebody_accepts(city: City) -> None:
     assert (row["escalation_level"], row["inbox"][-1]["kind"]) == (1, "escalation")
     await city.tell(facts(ONE, ACCEPTED))
     assert await numbers(city, board.inbox(DISTRICT, cursor=None, limit=10)) == []
+
+
+async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_the_heads_center(city: City) -> None:
+    made = AssignmentMade(
+        assignment_id=UNITS[1],
+        incident_id=ONE,
+        incident_number=OPENED.number,
+        incident_owner=owned_by(STATION),
+        unit_id=UNIT,
+        agency="traffic_police",
+        call_sign="A-17",
+    )
+
+    def told(center_id: UUID) -> IncidentEscalated:
+        return IncidentEscalated(
+            level=1,
+            deadline="acknowledge",
+            to=owned_by(center_id),
+            assignment_id=UNITS[1],
+            due_at=NOON,
+            late_s=2,
+            explanation=WHY,
+        )
+
+    async def waiting() -> list[list[UUID]]:
+        return [await numbers(city, board.inbox(each, cursor=None, limit=10)) for each in (DISTRICT, OTHER_STATION)]
+
+    await city.tell([*facts(ONE, OPENED), *facts(UNIT, made), *facts(ONE, ACCEPTED, told(DISTRICT))])
+    assert await waiting() == [[ONE], []]
+    await city.tell(facts(ONE, MERGED))
+    assert await waiting() == [[ONE], []], "a merge hides no crew that owes its answer"
+    await city.tell(facts(ONE, told(OTHER_STATION)))
+    assert await waiting() == [[ONE], [ONE]]
+    (row,) = await city.ask(board.inbox(OTHER_STATION, cursor=None, limit=10))
+    assert (row["phase"], row["merged_into"]) == ("merged", MERGED.into_incident_id)
+    unmerged = IncidentUnmerged(merge_id=MERGED.merge_id, from_incident_id=MERGED.into_incident_id)
+    await city.tell(facts(ONE, unmerged))
+    assert await waiting() == [[ONE], []], "what the head's center was told is its business no longer"
+    await city.tell(facts(ONE, MERGED, told(OTHER_STATION)))
+    await city.tell(facts(UNIT, AssignmentAcknowledged(assignment_id=UNITS[1], incident_id=ONE)))
+    assert await waiting() == [[], []]
+    assert await numbers(city, board.for_city(cursor=None, limit=10)) == []
 
 
 async def test_an_agency_sees_its_queue_by_role_and_answer(city: City) -> None:

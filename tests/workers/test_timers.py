@@ -6,13 +6,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-
-from dispatch.handling.commitments import Commitments
-from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.scribe import Request
 from dispatch.ports import RecordedEvent
-from dispatch.store.memory import MemoryLog, MemoryRoster
+from dispatch.store.memory import MemoryLog
 from domain.assignment.events import AssignmentAcknowledged, AssignmentMade
 from domain.event import Actor, GeoPoint
 from domain.identifiers import center_id, named
@@ -20,7 +16,7 @@ from domain.incident.commands import AcceptIncident, DismissIncident, OfferTrans
 from domain.incident.events import IncidentEscalated, IncidentOpened, IncidentRouted, TransferTimedOut
 from domain.ownership import Ownership
 from domain.vocabulary import ActorKind, DismissReason
-from tests.workers.town import CITY, EAST, WEST, AlertKind, HandClock, RacingLog, Town, sample_rulebook, with_rule
+from tests.workers.town import CITY, WEST, AlertKind, HandClock, RacingLog, Town, sample_rulebook, with_rule
 
 
 async def opened(town: Town, point: GeoPoint = WEST):
@@ -166,42 +162,6 @@ async def test_an_assignment_that_nobody_acknowledges_is_escalated_and_an_acknow
 
     (escalated,) = await town.events(IncidentEscalated)
     assert (escalated.deadline, escalated.assignment_id, escalated.late_s) == ("acknowledge", named("test", "1"), 1)
-
-
-@pytest.mark.parametrize("restarts", [False, True])
-async def test_an_assignment_nobody_acknowledged_while_its_incident_was_merged_is_owed_when_it_is_not(restarts: bool):
-    town = await Town().found()
-    incidents = IncidentDesk(town.scribe, town.directory, Commitments(town.log, MemoryRoster()))
-    car = await town.unit("P-1", WEST)
-    fact = await opened(town)
-    one, other = fact.stream_id, (await opened(town, EAST)).stream_id
-    await town.decide(one, AcceptIncident(center_id=center_id(CITY, "s-west")))
-    due_at = town.clock.now() + timedelta(seconds=60)
-    made = AssignmentMade(
-        assignment_id=named("test", "1"),
-        incident_id=one,
-        incident_number=fact.event.number,
-        incident_owner=fact.event.owner,
-        unit_id=car,
-        agency="police",
-        call_sign="P-1",
-        acknowledge_by=due_at,
-    )
-    await town.record(car, made)
-    await incidents.merge(one, other, asked(town, "merge"))
-    town.clock.advance(seconds=61)
-    await town.timers.step()
-    assert all(event.assignment_id is None for event in await town.events(IncidentEscalated))
-
-    if restarts:
-        town.restart()
-        await town.timers.step()
-    town.clock.advance(seconds=60)
-    await incidents.unmerge(one, asked(town, "unmerge"))
-    await town.timers.step()
-
-    (told,) = [event for event in await town.events(IncidentEscalated) if event.assignment_id is not None]
-    assert (told.due_at, told.late_s) == (due_at, 61)
 
 
 class Meanwhile(MemoryLog):
