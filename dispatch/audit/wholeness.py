@@ -1,8 +1,10 @@
 """Is the log whole? One reading of everything, checked by arithmetic and by the invariants that hold over all history.
 
 Positions run from 1 to the tip without a hole, versions of each stream from 1 without a gap, `recorded_at` never goes
-back, and every event can be read. On top of that, two promises of the domain: an incident has exactly one owner from
-its first position on, and no unit is on two assignments at once unless they were stacked on purpose.
+back, and every event can be read. On top of that, three promises of the domain: an incident has exactly one owner from
+its first position on, no unit is on two assignments at once unless they were stacked on purpose, and none is left on an
+incident that has ended, itself or where its merges lead. For the last one two facts on two streams may pass each other
+until the releaser has seen both; only what lies behind its mark is held against the log.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from domain.incident import events as incident
 
 PAGE_EVENTS = 5_000
 FINDINGS_MAX = 50
+RELEASER = "releaser"
+"""The reactor that calls units back from incidents that ended."""
 
 Advanced = Callable[[int, int], None]
 """Told (position, goal) after each page."""
@@ -41,6 +45,7 @@ class Wholeness:
     clock_steps_back: int = 0
     ownerless: int = 0
     double_bookings: int = 0
+    left_on_ended: int = 0
     findings: list[str] = field(default_factory=list)
 
     @property
@@ -53,6 +58,7 @@ class Wholeness:
             or self.clock_steps_back
             or self.ownerless
             or self.double_bookings
+            or self.left_on_ended
         )
 
     def document(self) -> dict[str, Any]:
@@ -63,8 +69,9 @@ class Wholeness:
 
 async def wholeness(log: EventLog, *, advanced: Advanced = lambda _position, _goal: None) -> Wholeness:
     """Read the whole log once. Raises `Unavailable`."""
+    released_to = await log.mark(RELEASER)  # before the tip: what it called back by then is read
     tip = await log.tip()
-    reading = _Reading(Wholeness(epoch=str(tip.epoch)))
+    reading = _Reading(Wholeness(epoch=str(tip.epoch)), released_to)
     while reading.position < tip.position:
         rows = await log.read_after(reading.position, limit=PAGE_EVENTS, up_to_position=tip.position)
         if not rows:
@@ -79,13 +86,16 @@ async def wholeness(log: EventLog, *, advanced: Advanced = lambda _position, _go
 class _Reading:
     """The state of one reading: what the next row must agree with."""
 
-    def __init__(self, found: Wholeness) -> None:
+    def __init__(self, found: Wholeness, released_to: int) -> None:
         self.position = 0
         self._found = found
+        self._released_to = released_to
         self._recorded_at = datetime.min.replace(tzinfo=UTC)
         self._versions: dict[UUID, int] = {}
         self._owners: dict[UUID, UUID] = {}
-        self._busy: dict[UUID, dict[UUID, bool]] = {}
+        self._busy: dict[UUID, dict[UUID, Fact[assignment.AssignmentMade]]] = {}
+        self._ended: dict[UUID, int] = {}
+        self._merged_into: dict[UUID, UUID] = {}
 
     def note(self, kind: str, finding: str) -> None:
         """Count a violation and keep its words, if there is room."""
@@ -111,6 +121,7 @@ class _Reading:
             self.note("unreadable", str(error))
 
     def _check(self, fact: Fact[Event]) -> None:
+        self._follow(fact)
         match fact.event:
             case incident.IncidentOpened(owner=owner) | incident.IncidentRouted(owner=owner):
                 self._owners[fact.stream_id] = owner.center_id
@@ -121,8 +132,8 @@ class _Reading:
             case incident.IncidentAccepted() | incident.IncidentClosed() | incident.IncidentResolved():
                 if fact.stream_id not in self._owners:
                     self.note("ownerless", f"{fact.position}: incident {fact.stream_id} has no owner")
-            case assignment.AssignmentMade() as made:
-                self._book(fact, made)
+            case assignment.AssignmentMade():
+                self._book(fact)
             case (
                 assignment.AssignmentCleared() | assignment.AssignmentDeclined() | assignment.AssignmentCancelled()
             ) as ended:
@@ -130,14 +141,47 @@ class _Reading:
             case _:
                 pass
 
-    def _book(self, fact: Fact[Event], made: assignment.AssignmentMade) -> None:
+    def _follow(self, fact: Fact[Event]) -> None:
+        """Which incidents have ended, and where merges lead."""
+        match fact.event:
+            case incident.IncidentResolved() | incident.IncidentClosed() | incident.IncidentDismissed():
+                self._ended[fact.stream_id] = fact.position
+            case incident.IncidentReopened():
+                self._ended.pop(fact.stream_id, None)
+            case incident.IncidentMerged(into_incident_id=head):
+                self._merged_into[fact.stream_id] = head
+            case incident.IncidentUnmerged():
+                self._merged_into.pop(fact.stream_id, None)
+            case _:
+                pass
+
+    def _book(self, fact: Fact[Any]) -> None:
         open_ones = self._busy.setdefault(fact.stream_id, {})
-        if open_ones and not made.stacked:
-            self.note("double_bookings", f"{fact.position}: {made.call_sign} was on another incident")
-        open_ones[made.assignment_id] = made.stacked
+        if open_ones and not fact.event.stacked:
+            self.note("double_bookings", f"{fact.position}: {fact.event.call_sign} was on another incident")
+        open_ones[fact.event.assignment_id] = fact
+
+    def _look_for_the_left(self) -> None:
+        """Units that are still on an incident whose end the releaser has behind it, and the assignment too."""
+        for open_ones in self._busy.values():
+            for made in open_ones.values():
+                head = self._head(made.event.incident_id)
+                ended_at = self._ended.get(head)
+                if ended_at is not None and max(ended_at, made.position) <= self._released_to:
+                    number, unit = made.event.incident_number, made.event.call_sign
+                    self.note("left_on_ended", f"{made.position}: {unit} is on {number}, which ended at {ended_at}")
+
+    def _head(self, incident_id: UUID) -> UUID:
+        """Where merges lead. A ring, which cannot be, ends where it began."""
+        seen = {incident_id}
+        while (into := self._merged_into.get(incident_id)) is not None and into not in seen:
+            seen.add(into)
+            incident_id = into
+        return incident_id
 
     def ended(self, position: int) -> Wholeness:
         """What was found."""
+        self._look_for_the_left()
         self._found.position = position
         self._found.streams = len(self._versions)
         self._found.incidents = len(self._owners)

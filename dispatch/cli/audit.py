@@ -22,7 +22,7 @@ from dispatch.workers.repeat import Repeater
 @click.option("--decisions", is_flag=True, help="Also make every automatic decision again (a millisecond or two each).")
 @json_option
 def command(settings: Settings, decisions: bool, as_json: bool) -> int:
-    """Check the log: positions, versions, owners, bookings; and every partner's feed against it.
+    """Check the log (positions, versions, owners, bookings, units on ended incidents), and partners' feeds against it.
 
     `dispatch rebuild --verify` compares the projections.
     """
