@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ from dispatch.partners.commands import PartnerDesk
 from dispatch.partners.joining import credentials, join_as_us, nats_address
 from dispatch.partners.worker import run_partners
 from dispatch.ports import AppendCommand, BoardBaselines, Mark
-from dispatch.readiness import GATEWAYS, gateways_check, relay_check, workers_check
+from dispatch.readiness import GATEWAYS, gateways_check, relay_check, report_archive, workers_check
+from dispatch.store.archive_runs import PostgresArchiveRuns
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.directory_baselines import PostgresDirectoryBaselines
 from dispatch.store.edge import EdgeStatements, ListenerReports
@@ -56,6 +58,7 @@ from dispatch.store.snapshots import PostgresSnapshots
 from dispatch.store.tail import TailedLog
 from dispatch.store.upkeep import forget_answers, make_partitions
 from dispatch.store.vault import PostgresSealer
+from dispatch.workers.archivist import keep_archived, run_archive
 from dispatch.workers.board_keeper import keep_boards
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
@@ -262,6 +265,7 @@ async def services(base: Foundation) -> AsyncIterator[Services]:
                 alerts=base.intake(),
                 board_baselines=PostgresBoardBaselines(base.pool),
                 checks=_checks(base),
+                before_metrics=(partial(report_archive, PostgresArchiveRuns(base.pool)),),
             )
         finally:
             await database.close()
@@ -357,6 +361,15 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         intake, reports = base.intake(), ListenerReports(base.pool, GATEWAYS, base.clock)
         gateways = GatewayIntake(intake, base.settings.city, join_as_us(base.settings), reports.put)
         tasks |= {"gateways": gateways.run(stop), "admission": intake.watch(Correlator.name)}
+    if base.settings.archives_by_itself:
+        tasks["archive"] = keep_archived(
+            partial(run_archive, base.settings.environment()),
+            PostgresArchiveRuns(base.pool),
+            own("archive"),
+            clock,
+            stop,
+            every=timedelta(hours=base.settings.archive_every_h),
+        )
     return tasks
 
 

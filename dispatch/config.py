@@ -187,6 +187,13 @@ class Settings(BaseModel):
         unit="days",
         ge=0,
     )
+    archive_every_h: float = _setting(
+        "DISPATCH_ARCHIVE_EVERY_H",
+        "How often `dispatch work` runs `dispatch archive` by itself, if DISPATCH_ARCHIVE_DIR is set. 0: never.",
+        24.0,
+        unit="hours",
+        ge=0,
+    )
 
     @classmethod
     def from_environment(
@@ -236,6 +243,11 @@ class Settings(BaseModel):
     def archive_path(self) -> Path:
         """The folder of archive files in force."""
         return self.archive_dir or self.data_dir / "archive"
+
+    @property
+    def archives_by_itself(self) -> bool:
+        """Whether a worker runs the archive: only into a folder that somebody chose and backs up."""
+        return self.archive_dir is not None and self.archive_every_h > 0
 
     @property
     def jwt_key_path(self) -> Path:

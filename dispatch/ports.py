@@ -309,6 +309,27 @@ class DirectoryBaselines(Protocol):
         """Throw away what cannot be used."""
 
 
+@dataclass(frozen=True, slots=True)
+class ArchiveRun:
+    """A run of the archive by itself. `said` is why it went no further, or what went wrong."""
+
+    began_at: datetime
+    ended_at: datetime
+    ranges_moved: int
+    said: str
+    well: bool
+
+
+class ArchiveRuns(Protocol):
+    """What the last run did, for all processes. Both may raise `Unavailable`."""
+
+    async def last(self) -> ArchiveRun | None:
+        """The last one."""
+
+    async def put(self, run: ArchiveRun) -> None:
+        """It ended."""
+
+
 class Clock(Protocol):
     """Wall-clock time, always aware and in UTC."""
 

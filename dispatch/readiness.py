@@ -12,9 +12,13 @@ from dispatch.api.health import STALLED_AFTER
 from dispatch.api.wiring import Check, Health
 from dispatch.config import Settings
 from dispatch.ingest.quarantine import EdgeStore
-from dispatch.ports import Clock, EventLog
+from dispatch.ports import ArchiveRuns, Clock, EventLog
+from dispatch.telemetry import gauge
 from dispatch.workers.ownership import lock_key
 
+ARCHIVED_AT = gauge("archive_ended_timestamp_seconds", "When the last run of the archive by the worker ended.")
+ARCHIVE_WELL = gauge("archive_well", "1 if that run did what it could, 0 if something went wrong.")
+ARCHIVE_MOVED = gauge("archive_ranges_moved", "Ranges of the log that run moved to files.")
 SILENT_AFTER = timedelta(seconds=15)
 """A worker that has not reported for this long is not running, or NATS does not answer it."""
 RELAYS = """
@@ -96,3 +100,12 @@ def workers_check(
         return Health(True, f"{len(tasks)} tasks are worked on")
 
     return check
+
+
+async def report_archive(runs: ArchiveRuns) -> None:
+    """Take the last run of the archive into the metrics. Raises `Unavailable`."""
+    last = await runs.last()
+    if last is not None:
+        ARCHIVED_AT.set(last.ended_at.timestamp())
+        ARCHIVE_WELL.set(last.well)
+        ARCHIVE_MOVED.set(last.ranges_moved)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, Protocol
@@ -64,6 +64,8 @@ class Services:
     alerts: Any = None
     board_baselines: BoardBaselines | None = None
     checks: Mapping[str, Check] = field(default_factory=dict)
+    before_metrics: Sequence[Callable[[], Awaitable[None]]] = ()
+    """What other processes did, taken into the metrics when they are asked for."""
     cursors: Cursors = field(init=False)
     freshness: Freshness = field(init=False)
     hub: Hub = field(init=False)

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from domain.refusals import Unavailable
 
 CHECK_TIMEOUT_S = 10.0
 POSTGRES_VERSION_MIN = 18
+ARCHIVE_LATE = 2
+"""A run may be late by as much as lies between two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ Check = Callable[[Settings], Awaitable[Finding]]
 
 
 @click.command()
-@with_settings("data_dir", "database_url", "nats_url", "archive_after_days")
+@with_settings("data_dir", "database_url", "nats_url", "archive_after_days", "archive_dir", "archive_every_h")
 @json_option
 @click.pass_context
 def command(ctx: click.Context, settings: Settings, as_json: bool) -> None:
@@ -74,6 +77,7 @@ async def examine(settings: Settings) -> list[Finding]:
         ("postgresql", _postgres),
         ("schema", _schema),
         ("forecast", _forecast),
+        ("archive", _archive),
         ("nats", _nats),
         ("ready", _ready),
     ]
@@ -97,6 +101,7 @@ NEXT_STEPS = {
     "postgresql": "start `dispatch up`, or check DATABASE_URL; its log is postgres/postgres.log in the data folder",
     "schema": "run `dispatch migrate`",
     "forecast": "start `dispatch up`, or check DATABASE_URL",
+    "archive": "start `dispatch work`; see its log, or run `dispatch archive` by hand to see what stops it",
     "nats": "start `dispatch up`, or check NATS_URL; its log is nats/nats.log in the data folder",
     "ready": "see logs/serve.log and logs/work.log in the data folder",
 }
@@ -193,6 +198,25 @@ async def _schema(settings: Settings) -> Finding:
 async def _forecast(settings: Settings) -> Finding:
     well, found, next_step, values = await foreseen(settings)
     return Finding("forecast", well, found, next_step, values)
+
+
+async def _archive(settings: Settings) -> Finding:
+    """Did the worker's last run of the archive do what it could, and was it in time?"""
+    if not settings.archives_by_itself or settings.database_url is None:
+        found = "not run by workers: DISPATCH_ARCHIVE_DIR is not set, or DISPATCH_ARCHIVE_EVERY_H is 0"
+        return Finding("archive", well=True, found=found)
+    connection = await asyncpg.connect(settings.database_url, timeout=CHECK_TIMEOUT_S)
+    try:
+        row = await connection.fetchrow(
+            "SELECT r.*, now() - r.ended_at AS age FROM log.tip LEFT JOIN edge.archive_runs r ON true"
+        )
+    finally:
+        await connection.close()
+    if row["ended_at"] is None:
+        return Finding("archive", well=True, found="no worker has run it yet")
+    found = f"run {row['age'] / timedelta(hours=1):.1f} h ago, {row['ranges_moved']} ranges moved: {row['said']}"
+    well = row["well"] and row["age"] < ARCHIVE_LATE * timedelta(hours=settings.archive_every_h)
+    return Finding("archive", well, found, "" if well else NEXT_STEPS["archive"])
 
 
 async def _nats(settings: Settings) -> Finding:

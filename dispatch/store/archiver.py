@@ -40,6 +40,8 @@ SUFFIX = ".log-archive"
 PARTIAL = ".partial"
 LOCK_FILE = ".archiving"
 CHUNK_BYTES = 1 << 20
+ONE_RUN = 0x61726368697665
+"""Advisory lock of a run, held by its connection."""
 
 PAGE = f"""
 SELECT {COLUMNS} FROM log.events WHERE notification_id > $1 AND notification_id <= $2 ORDER BY notification_id
@@ -147,6 +149,16 @@ class Archiver:
         """Move every full range that is older than `older_than`, that no rule holds, and that every reader has behind
         it, the oldest first. Raises `Unavailable`, `Refused`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        async with available():
+            # The file's lock may not reach other machines that share the folder; the connection's does.
+            if not await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", ONE_RUN):
+                raise Refused("archive.running", "Another archive run works on this database: wait for it.")
+        try:
+            return await self._run(older_than, hold, ranges_max)
+        finally:
+            await self._connection.execute("SELECT pg_advisory_unlock($1)", ONE_RUN)
+
+    async def _run(self, older_than: timedelta, hold: Hold, ranges_max: int) -> Report:
         moved: list[Moved] = []
         with _only_run(self._folder):
             self._sweep()

@@ -149,6 +149,18 @@ listeners = sa.Table(
     schema="edge",
 )
 
+archive_runs = sa.Table(
+    "archive_runs",
+    metadata,
+    sa.Column("is_the_last", sa.Boolean, primary_key=True, server_default=sa.true(), comment="one row: the last run"),
+    sa.Column("began_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ranges_moved", sa.Integer, nullable=False),
+    sa.Column("said", sa.Text, nullable=False, comment="why it went no further, or what went wrong"),
+    sa.Column("well", sa.Boolean, nullable=False),
+    schema="edge",
+)
+
 feed_entries = sa.Table(
     "entries",
     metadata,
