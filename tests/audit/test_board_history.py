@@ -13,7 +13,7 @@ import pytest
 
 from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
-from dispatch.ports import AppendCommand, EventLog, NewEvent, RecordedEvent, StreamAppend
+from dispatch.ports import AppendCommand, EventLog, NewEvent, StreamAppend
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.postgres import PostgresLog
 from dispatch.workers.board_keeper import keep_boards
@@ -21,6 +21,7 @@ from dispatch.workers.ownership import SoleOwnership
 from domain.incident.events import IncidentClosed, IncidentReopened
 from tests.domain.incident_story import OPENED
 from tests.projections.happenings import BEGAN_AT, INCIDENTS, SYSTEM, Happening, collected, tell
+from tests.store.counting import CountingLog
 
 EVERY = 20
 
@@ -49,22 +50,6 @@ async def told(pg_log: PostgresLog, store: PostgresBoardBaselines) -> int:
 
 async def board(log: EventLog, moment: AsOf, store: PostgresBoardBaselines | None) -> list[dict[str, Any]]:
     return (await replay.board_as_of(log, moment, baselines=store)).items
-
-
-class CountingLog:
-    """Counts the events that are read by position."""
-
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
-        self.events_read = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    async def read_after(self, *arguments: Any, **options: Any) -> list[RecordedEvent]:
-        rows = await self._log.read_after(*arguments, **options)
-        self.events_read += len(rows)
-        return rows
 
 
 async def test_from_a_baseline_it_is_the_same_at_every_position(

@@ -18,7 +18,7 @@ from dispatch.directory import Directory
 from dispatch.directory_baseline import Keeper, begin, keep, packed, rules, unpacked
 from dispatch.directory_entries import Contents
 from dispatch.handling.scribe import Scribe
-from dispatch.ports import DirectoryBaseline, EventLog, RecordedEvent
+from dispatch.ports import DirectoryBaseline, EventLog
 from dispatch.store.directory_baselines import PostgresDirectoryBaselines
 from dispatch.store.memory import MemoryLog
 from dispatch.store.postgres import PostgresLog
@@ -28,6 +28,7 @@ from domain.event import GeoPoint
 from domain.refusals import Unavailable
 from tests.handling.world import World
 from tests.projections.happenings import collected, tell
+from tests.store.counting import CountingLog
 
 
 class KeptDirectories:
@@ -55,22 +56,6 @@ class KeptDirectories:
 
     async def drop(self, *, rules: str) -> None:
         self.kept = None
-
-
-class CountingLog:
-    """Counts the events that are read."""
-
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
-        self.events_read = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    async def read_after(self, *arguments: Any, **options: Any) -> list[RecordedEvent]:
-        rows = await self._log.read_after(*arguments, **options)
-        self.events_read += len(rows)
-        return rows
 
 
 async def folded(log: EventLog) -> Contents:

@@ -61,6 +61,11 @@ class Load:
     over: bool = False
     arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
+    async def reads(self, position: int) -> None:
+        """Until the tailing reader has come to a position."""
+        async with asyncio.timeout(GO_ON_WITHIN_S), self.arrived:
+            await self.arrived.wait_for(lambda: len(self.seen) >= position)
+
     async def reaches(self, count: int) -> None:
         async with asyncio.timeout(GO_ON_WITHIN_S), self.arrived:
             await self.arrived.wait_for(lambda: len(self.acknowledged) >= count)
@@ -105,10 +110,7 @@ async def under_load(base: Foundation, load: Load) -> None:
         await load.reaches(goal)
         load.over = True
         await asyncio.gather(*tasks[:-1])
-        tip = (await base.log.tip()).position
-        async with asyncio.timeout(GO_ON_WITHIN_S):
-            while len(load.seen) < tip:  # noqa: ASYNC110  # the reader tells by its list
-                await asyncio.sleep(PACE_S)
+        await load.reads((await base.log.tip()).position)
     finally:
         for task in tasks:
             task.cancel()
@@ -209,13 +211,14 @@ async def tail(base: Foundation, load: Load) -> None:
             for row in await base.log.read_after(position, limit=5_000):
                 load.seen.append(row.position)
                 position = row.position
+            async with load.arrived:
+                load.arrived.notify_all()
             continue
         await asyncio.sleep(PACE_S)
 
 
 async def healed(base: Foundation) -> None:
-    """Until everything has seen the whole log and it stands still."""
-    before = -1
+    """Until everything has seen the whole log and it stands still for a second."""
     async with asyncio.timeout(GO_ON_WITHIN_S):
         while True:
             tip = (await base.log.tip()).position
@@ -225,10 +228,8 @@ async def healed(base: Foundation) -> None:
                 "SELECT bool_and(r.sequence = (SELECT coalesce(max(sequence), 0) FROM feed.entries e"
                 " WHERE e.agency = r.agency)) FROM feed.relays r"
             )
-            if tip == before and shown == told == tip and sent:
+            if await base.log.wait_beyond(tip, timeout_s=1.0) == tip and shown == told == tip and sent:
                 return
-            before = tip
-            await asyncio.sleep(1.0)
 
 
 async def every_acknowledged_alert_is_in_the_log_once_and_no_other(base: Foundation, load: Load) -> None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from dispatch.handling import baselines
 from dispatch.handling.baselines import Baselines
-from dispatch.ports import EventLog, RecordedEvent, Snapshot
+from dispatch.ports import RecordedEvent, Snapshot
 from dispatch.store.memory import MemoryLog
 from dispatch.store.postgres import PostgresLog
 from dispatch.store.snapshots import PostgresSnapshots
@@ -31,6 +31,7 @@ from domain.operator import decider as operator
 from domain.refusals import Unavailable
 from domain.report import decider as report
 from tests.projections.happenings import SYSTEM, UNITS, Happening, as_recorded, collected, stories, tell
+from tests.store.counting import CountingLog
 
 FOLDS = (unit, incident, companion, report, camera, operator, alert)
 UNIT = UNITS[0]
@@ -51,22 +52,6 @@ class KeptSnapshots:
         if self.away:
             raise Unavailable("log.unavailable", "gone")
         self.kept[snapshot.stream_id, snapshot.kind] = snapshot
-
-
-class CountingLog:
-    """Counts the events that are read of streams."""
-
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
-        self.events_read = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
-
-    async def read_stream(self, *arguments: Any, **options: Any) -> list[RecordedEvent]:
-        rows = await self._log.read_stream(*arguments, **options)
-        self.events_read += len(rows)
-        return rows
 
 
 def folded(fold: Any, recorded: list[RecordedEvent], state: Any = None) -> Any:

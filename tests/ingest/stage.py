@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from dispatch.directory import Directory
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ingest.adapters import ADAPTERS
-from dispatch.ingest.message import Delivery, Draft, Parsed
+from dispatch.ingest.message import Delivery, Draft, NotUnderstood, Parsed
 from dispatch.ports import EventLog
 from dispatch.store.vault import MemorySealer
 from dispatch.world import FreshIds
@@ -128,3 +130,9 @@ class Stage:
     async def facts(self, *prefixes: str) -> list[Fact[Event]]:
         rows = await self.log.read_after(0, limit=10_000)
         return [as_fact(row) for row in rows if row.topic.startswith(prefixes or ("alert.",))]
+
+
+def refusal_of(adapter: str, body: bytes | str, **delivery: object) -> NotUnderstood:
+    with pytest.raises(NotUnderstood) as caught:
+        parse(adapter, body, **delivery)
+    return caught.value

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID, uuid5
 
+import asyncpg
+
 from dispatch.ports import AppendCommand, Appended, EventLog, NewEvent, StreamAppend
 from domain.assignment.events import AssignmentMade, UnitRegistered
 from domain.center.events import AgencyRegistered, CenterEstablished
@@ -161,3 +163,7 @@ def assigned(incident_id: UUID, call_sign: str, agency: str) -> AssignmentMade:
         agency=agency,
         call_sign=call_sign,
     )
+
+
+async def feed_of(pool: asyncpg.Pool, agency: str) -> list[asyncpg.Record]:
+    return await pool.fetch("SELECT * FROM feed.entries WHERE agency = $1 ORDER BY sequence", agency)

@@ -2,148 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import os
-import shutil
-import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
-import asyncpg
 import pytest
 
-from dispatch.directory import Directory
-from dispatch.handling.assignments import AssignmentDesk
-from dispatch.handling.commitments import Commitments
-from dispatch.handling.incidents import IncidentDesk
-from dispatch.handling.scribe import Scribe, as_fact
-from dispatch.partners.client import Answer, PartnerClient, Received
-from dispatch.partners.commands import PartnerDesk
-from dispatch.partners.connection import settled
-from dispatch.partners.proof import feed_differences, stream_differences
+from dispatch.handling.scribe import as_fact
 from dispatch.partners.verbs import VERBS, ProblemReply, Recorded
-from dispatch.partners.worker import NatsAddress, run_partners
 from dispatch.store.positions import PostgresUnitPositions
-from dispatch.store.postgres import PostgresLog
-from dispatch.store.roster import PostgresRoster
-from dispatch.store.vault import PostgresSealer
-from dispatch.workers.ownership import AdvisoryOwnership
-from dispatch.world import FreshIds, SystemClock
-from domain.identifiers import companion_of
 from domain.incident.events import IncidentAccepted
-from domain.refusals import Unavailable
 from domain.vocabulary import AgencyRole, AssignmentPhase, IncidentPhase, MessageStatus
-from tests.partners.conftest import CITY, Bus
-from tests.partners.story import STATION, Story, assigned
+from tests.partners.conftest import CITY
+from tests.partners.house import NOBODY, House, house, message
+from tests.partners.story import STATION, assigned
 
 RESPONSIBLE, INFORMED = AgencyRole.RESPONSIBLE, AgencyRole.INFORMED
-NOBODY = UUID(int=1)
 AT = {"unit_id": str(NOBODY), "lon": 104.0, "lat": 30.0, "reported_at": "2026-07-03T10:00:00Z"}
-WITHIN_S = 30
-
-
-def message(name: str) -> UUID:
-    return uuid5(NOBODY, name)
-
-
-@dataclass
-class House:
-    """A city whose partners are served, and what happened in it."""
-
-    bus: Bus
-    story: Story
-    pool: asyncpg.Pool
-    incidents: IncidentDesk
-    assignments: AssignmentDesk
-    desk: PartnerDesk
-    dsn: str
-
-    @asynccontextmanager
-    async def served(self) -> AsyncIterator[None]:
-        """The worker runs; no NATS is needed to begin."""
-        nats = NatsAddress(self.bus.server.url, self.bus.credentials.ours().seed, timeout_s=1.0)
-        working = asyncio.create_task(
-            run_partners(
-                log=self.story.log,
-                pool=self.pool,
-                desk=self.desk,
-                city=CITY,
-                nats=nats,
-                ownership=AdvisoryOwnership(self.dsn, "partners"),
-                clock=SystemClock(),
-                ids=FreshIds(),
-            )
-        )
-        try:
-            yield
-        finally:
-            died = working.done()
-            working.cancel()
-            (ended,) = await asyncio.gather(working, return_exceptions=True)
-            assert not died, repr(ended)
-
-    async def partner(self, agency: str = "police") -> PartnerClient:
-        return PartnerClient(await self.bus.agency(agency), CITY, agency, timeout_s=2.0)
-
-    @asynccontextmanager
-    async def joined(self, agency: str) -> AsyncIterator[PartnerClient]:
-        """A partner for as long as the block runs: a server has a limit of connections."""
-        partner = await self.partner(agency)
-        try:
-            yield partner
-        finally:
-            await partner.close()
-
-    async def until_read(self, count: int, agency: str = "police") -> list[Received]:
-        """The agency's first `count` messages, however often NATS goes away meanwhile."""
-        seen: list[Received] = []
-        async with asyncio.timeout(WITHIN_S):
-            while len(seen) < count:
-                with contextlib.suppress(Unavailable):
-                    async with self.joined(agency) as partner:
-                        async for message in partner.follow(len(seen)):
-                            seen.append(message)
-                            if len(seen) == count:
-                                break
-        return seen
-
-    async def until_answered(self, verb: str, name: str, body: dict[str, Any], agency: str = "police") -> Answer:
-        """Repeat a command with the same id until it is answered, as a partner must."""
-        async with asyncio.timeout(WITHIN_S):
-            while True:
-                with contextlib.suppress(Unavailable):
-                    async with self.joined(agency) as partner:
-                        return await partner.send(verb, message(name), body)
-
-
-@pytest.fixture
-async def house(bus: Bus, pg_log: PostgresLog, pool: asyncpg.Pool, dsn: str, tmp_path: Path) -> AsyncIterator[House]:
-    story = Story(pg_log)
-    await story.city()
-    sealer = await PostgresSealer.open_vault(dsn, tmp_path / "seal.key")
-    directory = Directory(pg_log, CITY)
-    await directory.catch_up()
-    scribe = Scribe(pg_log, sealer, SystemClock())
-    positions = PostgresUnitPositions(pool)
-    incidents = IncidentDesk(scribe, directory, Commitments(pg_log, PostgresRoster(pool)))
-    assignments = AssignmentDesk(scribe, directory, positions)
-    desk = PartnerDesk(
-        incidents=incidents,
-        assignments=assignments,
-        directory=directory,
-        positions=positions,
-        pool=pool,
-        clock=SystemClock(),
-    )
-    yield House(bus, story, pool, incidents, assignments, desk, dsn)
-    await sealer.close()
+__all__ = ["house"]
 
 
 async def ask(house: House, verb: str, body: dict[str, Any] | bytes, **headers: str) -> dict[str, Any]:
@@ -370,109 +247,6 @@ async def test_an_agency_without_a_feed_commands_nothing(house: House) -> None:
     for agency in ("fire", "strangers"):
         reply = await house.desk.answer(f"city.{CITY}.{agency}.command.accept", {"ce-id": str(NOBODY)}, body)
         assert json.loads(reply.body)["code"] == "partner.unknown"
-
-
-async def test_nats_away_from_the_start_stops_nothing_and_the_feed_catches_up_by_itself(house: House) -> None:
-    await house.bus.leave()
-    os.kill(house.bus.server.child.pid, signal.SIGKILL)
-    await house.bus.server.child.wait()
-    incident_id = await house.story.incident("1")
-    await house.story.routed(incident_id, police=RESPONSIBLE)
-    async with house.served():
-        await until_written(house, 1)
-        await house.bus.server.start()
-        (first,) = await house.until_read(1)
-    assert first.type == "dispatch.incident.routed.v1"
-
-
-async def test_killed_emptied_and_frozen_nats_is_survived_while_facts_go_on(house: House) -> None:
-    incident_id = await house.story.incident("1")
-    async with house.served():
-        await house.story.routed(incident_id, police=RESPONSIBLE)
-        await house.until_read(1)
-        os.kill(house.bus.server.child.pid, signal.SIGKILL)
-        await house.bus.server.child.wait()
-        shutil.rmtree(house.bus.store / "jetstream")
-        await house.story.tell(incident_id, IncidentAccepted(center_id=STATION))
-        await house.bus.server.start()
-        await house.until_read(2)
-        os.kill(house.bus.server.child.pid, signal.SIGSTOP)
-        await house.story.routed(incident_id, police=INFORMED)
-        await until_written(house, 3)
-        os.kill(house.bus.server.child.pid, signal.SIGCONT)
-        messages = await house.until_read(3)
-        answer = await house.until_answered("accept", "late", {"incident_id": incident_id})
-        assert answer.recorded
-        await house.until_read(4)
-        assert await stream_differences(house.pool, await house.partner(), "police") == []
-    assert [each.sequence for each in messages] == [1, 2, 3]
-    assert await feed_differences(house.story.log, house.pool, CITY) == []
-
-
-async def test_of_two_workers_one_works_and_the_other_takes_over(house: House) -> None:
-    incident_id = await house.story.incident("1")
-    async with house.served():
-        async with house.served():
-            await house.story.routed(incident_id, police=RESPONSIBLE)
-            await house.until_read(1)
-        await house.story.tell(incident_id, IncidentAccepted(center_id=STATION))
-        await house.until_read(2)
-        answer = await house.until_answered("accept", "after", {"incident_id": incident_id})
-        assert answer.recorded
-        await house.until_read(3)
-        assert await stream_differences(house.pool, await house.partner(), "police") == []
-
-
-async def test_a_backend_killed_in_the_middle_loses_and_repeats_nothing(house: House) -> None:
-    incident_id = await house.story.incident("1")
-    async with house.served():
-        await house.story.routed(incident_id, police=RESPONSIBLE)
-        await house.until_read(1)
-        administrator = await asyncpg.connect(house.dsn)
-        await administrator.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        await administrator.close()
-        await told(house, incident_id)
-        messages = await house.until_read(2)
-    assert [each.sequence for each in messages] == [1, 2]
-
-
-async def test_a_partner_that_floods_us_holds_up_only_itself(house: House) -> None:
-    incident_id = await house.story.incident("1")
-    await house.story.routed(incident_id, police=RESPONSIBLE, flood_control=INFORMED)
-    async with house.served():
-        await house.until_answered("accept", "first", {"incident_id": incident_id}, "police")
-        flooder = await house.bus.agency("police")
-        body = json.dumps({"incident_id": str(incident_id), "text": "x"}).encode()
-        for number in range(1_000):
-            headers = {"ce-id": str(message(f"flood {number}"))}
-            await flooder.publish(f"city.{CITY}.police.command.note", body, headers=headers)
-        await settled(flooder, 5)
-        answer = await house.until_answered("accept", "calm", {"incident_id": incident_id}, "flood_control")
-        assert answer.recorded
-        assert await notes_of(house, incident_id) < 1_000, "the flood was over before the other was answered"
-
-
-async def notes_of(house: House, incident_id: UUID) -> int:
-    return len(await house.story.log.read_stream(companion_of(incident_id)))
-
-
-async def told(house: House, incident_id: UUID) -> None:
-    """The log itself needs a moment after its connections were killed."""
-    while True:
-        try:
-            await house.story.tell(incident_id, IncidentAccepted(center_id=STATION))
-        except Unavailable:
-            continue
-        return
-
-
-async def until_written(house: House, count: int) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while await house.pool.fetchval("SELECT count(*) FROM feed.entries WHERE agency = 'police'") < count:
-            pass
 
 
 def test_every_verb_is_one_token_and_says_what_it_means() -> None:

@@ -54,6 +54,15 @@ from tests.projections.happenings import BEGAN_AT, INCIDENTS, OTHERS, SYSTEM, UN
 
 ONE, TWO, THREE = INCIDENTS
 UNIT = UNITS[0]
+MADE = AssignmentMade(
+    assignment_id=UNITS[1],
+    incident_id=ONE,
+    incident_number=OPENED.number,
+    incident_owner=owned_by(STATION),
+    unit_id=UNIT,
+    agency="traffic_police",
+    call_sign="A-17",
+)
 
 
 def facts(stream: UUID, *events: Event) -> list[Happening]:
@@ -150,16 +159,6 @@ async def test_an_escalation_waits_until_somebody_accepts(city: City) -> None:
 
 
 async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_the_heads_center(city: City) -> None:
-    made = AssignmentMade(
-        assignment_id=UNITS[1],
-        incident_id=ONE,
-        incident_number=OPENED.number,
-        incident_owner=owned_by(STATION),
-        unit_id=UNIT,
-        agency="traffic_police",
-        call_sign="A-17",
-    )
-
     def told(center_id: UUID) -> IncidentEscalated:
         return IncidentEscalated(
             level=1,
@@ -174,7 +173,7 @@ async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_t
     async def waiting() -> list[list[UUID]]:
         return [await numbers(city, board.inbox(each, cursor=None, limit=10)) for each in (DISTRICT, OTHER_STATION)]
 
-    await city.tell([*facts(ONE, OPENED), *facts(UNIT, made), *facts(ONE, ACCEPTED, told(DISTRICT))])
+    await city.tell([*facts(ONE, OPENED), *facts(UNIT, MADE), *facts(ONE, ACCEPTED, told(DISTRICT))])
     assert await waiting() == [[ONE], []]
     await city.tell(facts(ONE, MERGED))
     assert await waiting() == [[ONE], []], "a merge hides no crew that owes its answer"
@@ -205,15 +204,6 @@ async def test_an_agency_sees_its_queue_by_role_and_answer(city: City) -> None:
     assert await numbers(city, board.for_agency("fire", cursor=None, limit=10)) == []
 
 
-MADE = AssignmentMade(
-    assignment_id=UNITS[1],
-    incident_id=ONE,
-    incident_number=OPENED.number,
-    incident_owner=owned_by(STATION),
-    unit_id=UNIT,
-    agency="traffic_police",
-    call_sign="A-17",
-)
 REGISTERED = UnitRegistered(
     city="chengdu",
     call_sign="A-17",
