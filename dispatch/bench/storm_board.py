@@ -28,10 +28,14 @@ SELECT (SELECT position FROM log.marks WHERE reactor = '{Correlator.name}'), (SE
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A request that was taken: alerts in it, the highest of their positions, when it was answered (monotonic)."""
+    """A request that was taken: alerts in it, the highest of their positions, when it was answered (monotonic).
+
+    `distinct` are those that were not recorded before: the others are no work for anybody.
+    """
 
     position: int
     alerts: int
+    distinct: int
     at: float
 
 
@@ -52,7 +56,8 @@ class Accounts:
         self.sent.append((began_at, alerts))
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.MULTI_STATUS):
             self.answers.append(answer.body)
-            taken = Accepted(int(answer.headers["dispatch-position"]), alerts, time.monotonic())
+            distinct = answer.body.count(b'"duplicate":false')
+            taken = Accepted(int(answer.headers["dispatch-position"]), alerts, distinct, time.monotonic())
             self.accepted.append(taken)
             self.unseen.append(taken)
         elif is_clear(answer):
@@ -119,6 +124,7 @@ class Outcome:
     """What a phase's window brought to the board: alerts a second within the bound, and how late they were."""
 
     per_s: float
+    distinct_per_s: float
     too_late: int
     late_s_p50: float
     late_s_p99: float
@@ -133,9 +139,11 @@ def outcome(accounts: Accounts, board: Board, *, begins_at: float, ends_at: floa
     shown = [(board.shown_at(one.position), one) for one in accounts.accepted]
     window = [(at, at - one.at, one) for at, one in shown if begins_at <= at < ends_at]
     late = [(late_s, one.alerts) for _, late_s, one in window]
+    distinct = sum(one.distinct for _, late_s, one in window if late_s <= late_s_max)
     positions = [one.position for _, _, one in window]
     return Outcome(
         per_s=sum(alerts for late_s, alerts in late if late_s <= late_s_max) / (ends_at - begins_at),
+        distinct_per_s=distinct / (ends_at - begins_at),
         too_late=sum(alerts for late_s, alerts in late if late_s > late_s_max),
         late_s_p50=_percentile([late_s for late_s, _ in late], 50),
         late_s_p99=_percentile([late_s for late_s, _ in late], 99),

@@ -6,7 +6,9 @@ board: judged by the correlator, and the board's checkpoint beyond the judgement
 Peak: alerts are sent as fast as they are answered while the board is at most `AHEAD_S` behind. Overload: twice the
 peak is offered by the clock, answered or not. Each phase has a part of the city to itself where nothing has happened
 yet, so that each opens and folds alike: overload at spots whose incidents are open already is no work, and a peak
-measured on openings is no peak. The overload stands between two peaks; its goodput is held against their mean.
+measured on openings is no peak. Deadlines that pass make a storm's second minute slower than its first, so peaks and
+overloads take turns, and each overload is held against the peaks beside it. They are compared by distinct alerts: of
+what is refused, a later repeat is a first.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import fmean
 from typing import Any
 
 import asyncpg
@@ -40,7 +44,7 @@ CONNECTIONS_OF_BATCHES = 16
 """Of a peak: what is out on more of them is a second's work, which the board is then behind by."""
 AHEAD_S = 0.5
 """How far behind the senders of a peak let the board be."""
-WARM_S = 10.0
+WARM_S = 5.0
 """Before counting, in each phase: it begins with thousands of openings, then most fold; what lasts is measured."""
 OVERLOAD = 2.0
 PLANNED_PER_S_MAX = 8_000
@@ -51,8 +55,11 @@ SELECT count(*) FILTER (WHERE topic = 'alert.received') AS received,
        count(*) FILTER (WHERE topic = 'incident.opened') AS opened
 FROM log.events WHERE notification_id BETWEEN $1 AND $2
 """
-PHASES = ("p", "o", "q", "s")
-"""First letters of their alerts' ids: peak, overload, peak again, singles."""
+ROUNDS = 2
+"""Overloads, each between two peaks."""
+SINGLES = "singles"
+PHASES = (SINGLES, *(f"peak{n}" for n in range(ROUNDS + 1)), *(f"over{n}" for n in range(ROUNDS)))
+"""How the ids of their alerts begin."""
 
 Say = Callable[[str], None]
 Request = tuple[str, bytes, int]
@@ -119,21 +126,21 @@ async def bench_storm_max(options: StormOptions, *, say: Say) -> dict[str, float
         async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
             cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
             stage = Stage(running, base.pool, cameras, options, base.clock.now)
-            say("batches of 50, as fast as the board follows")
-            before = await _peak(stage, "p", BATCH_ALERTS, PLANNED_PER_S_MAX)
-            rate = OVERLOAD * before.found.per_s
-            say(f"{before.found.per_s:,.0f} alerts/s; now {rate:,.0f}")
             people = _people(stage, str(base.directory.root().id))
-            over = await _overload(stage, people, rate)
-            say("and as fast as the board follows once more")
-            after = await _peak(stage, "q", BATCH_ALERTS, PLANNED_PER_S_MAX)
+            say("batches of 50, as fast as the board follows, and twice that")
+            peaks, overloads = [await _peak(stage, "peak0", BATCH_ALERTS, PLANNED_PER_S_MAX)], []
+            for number in range(ROUNDS):
+                rate = OVERLOAD * peaks[-1].found.per_s
+                overloads.append(await _overload(stage, people, f"over{number}", rate))
+                peaks.append(await _peak(stage, f"peak{number + 1}", BATCH_ALERTS, PLANNED_PER_S_MAX))
+                say(f"{rate:,.0f} alerts/s offered, {overloads[-1].found.per_s:,.0f} on the board in time")
             say("single alerts, as fast as the board follows")
-            singles = await _peak(stage, "s", 1, PLANNED_PER_S_MAX / 2)
+            singles = await _peak(stage, SINGLES, 1, PLANNED_PER_S_MAX / 2)
             say("counting")
             accepted, lost = await _lost(base.pool, stage.answers)
             return {
-                **_peaks(before, after, singles),
-                **_overloaded(over, (before.found.per_s + after.found.per_s) / 2),
+                **_sustained(peaks, singles),
+                **_overloaded(overloads, peaks),
                 **people.figures(),
                 "late_s_max": settings.alert_wait_s_max,
                 "accepted": accepted,
@@ -143,7 +150,7 @@ async def bench_storm_max(options: StormOptions, *, say: Say) -> dict[str, float
 
 
 def _people(stage: Stage, center: str) -> People:
-    first = stage.night("o", 1)[0]
+    first = stage.night("over0", 1)[0]
     person = Connection(stage.running.address, stage.running.token)
     return People(person, center, stage.connection(first.gateway), json.loads(first.body))
 
@@ -158,16 +165,17 @@ class Measured:
     opened_share: float
 
 
-def _peaks(before: Measured, after: Measured, singles: Measured) -> dict[str, float | int]:
+def _sustained(peaks: Sequence[Measured], singles: Measured) -> dict[str, float | int]:
+    found = [peak.found for peak in peaks]
     return {
-        "sustained_per_s": round((before.found.per_s + after.found.per_s) / 2),
-        "sustained_per_s_before": round(before.found.per_s),
-        "sustained_per_s_after": round(after.found.per_s),
-        "sustained_late_s_p50": after.found.late_s_p50,
-        "sustained_late_s_p99": max(before.found.late_s_p99, after.found.late_s_p99),
-        "sustained_late_s_end": max(before.found.late_s_end, after.found.late_s_end),
-        "sustained_opened_share": after.opened_share,
-        "sustained_refused": before.accounts.refused + after.accounts.refused,
+        "sustained_per_s": round(fmean(each.per_s for each in found)),
+        "sustained_per_s_least": round(min(each.per_s for each in found)),
+        "sustained_per_s_most": round(max(each.per_s for each in found)),
+        "sustained_distinct_per_s": round(fmean(each.distinct_per_s for each in found)),
+        "sustained_late_s_p99": max(each.late_s_p99 for each in found),
+        "sustained_late_s_end": max(each.late_s_end for each in found),
+        "sustained_opened_share": round(fmean(peak.opened_share for peak in peaks), 3),
+        "sustained_refused": sum(peak.accounts.refused for peak in peaks),
         "sustained_singles_per_s": round(singles.found.per_s),
         "singles_late_s_p99": singles.found.late_s_p99,
         "singles_late_s_end": singles.found.late_s_end,
@@ -175,18 +183,21 @@ def _peaks(before: Measured, after: Measured, singles: Measured) -> dict[str, fl
     }
 
 
-def _overloaded(over: Measured, peak_per_s: float) -> dict[str, float | int]:
+def _overloaded(overloads: Sequence[Measured], peaks: Sequence[Measured]) -> dict[str, float | int]:
+    found = [over.found for over in overloads]
+    beside = [(before.found.distinct_per_s + after.found.distinct_per_s) / 2 for before, after in pairwise(peaks)]
     return {
-        "overload_offered_per_s": round(over.offered_per_s),
-        "overload_goodput_per_s": round(over.found.per_s),
-        "overload_goodput_ratio": round(over.found.per_s / peak_per_s, 3),
-        "overload_late_s_p50": over.found.late_s_p50,
-        "overload_late_s_p99": over.found.late_s_p99,
-        "overload_late_s_end": over.found.late_s_end,
-        "overload_too_late": over.found.too_late,
-        "overload_opened_share": over.opened_share,
-        "overload_refused": over.accounts.refused,
-        "overload_refused_unclear": over.accounts.unclear,
+        "overload_offered_per_s": round(fmean(over.offered_per_s for over in overloads)),
+        "overload_goodput_per_s": round(fmean(each.per_s for each in found)),
+        "overload_goodput_distinct_per_s": round(fmean(each.distinct_per_s for each in found)),
+        "overload_goodput_ratio": round(sum(each.distinct_per_s for each in found) / sum(beside), 3),
+        "overload_late_s_p50": max(each.late_s_p50 for each in found),
+        "overload_late_s_p99": max(each.late_s_p99 for each in found),
+        "overload_late_s_end": max(each.late_s_end for each in found),
+        "overload_too_late": sum(each.too_late for each in found),
+        "overload_opened_share": round(fmean(over.opened_share for over in overloads), 3),
+        "overload_refused": sum(over.accounts.refused for over in overloads),
+        "overload_refused_unclear": sum(over.accounts.unclear for over in overloads),
     }
 
 
@@ -235,9 +246,9 @@ async def _peak(stage: Stage, phase: str, batch: int, planned_per_s: float) -> M
     return await _measured(stage, accounts, board, began_at)
 
 
-async def _overload(stage: Stage, people: People, rate: float) -> Measured:
+async def _overload(stage: Stage, people: People, phase: str, rate: float) -> Measured:
     """What gets on the board while `rate` is offered by the clock."""
-    requests = list(_batched(stage.night("o", round(rate * (WARM_S + stage.options.duration_s))), BATCH_ALERTS))
+    requests = list(_batched(stage.night(phase, round(rate * (WARM_S + stage.options.duration_s))), BATCH_ALERTS))
     async with _phase(stage) as (accounts, board):
         began_at = time.monotonic()
 

@@ -34,6 +34,7 @@ class People:
         self._alert = {**alert, "severity": "severe"}
         self._ms: dict[str, list[float]] = {kind: [] for kind in KINDS}
         self._refused = dict.fromkeys(KINDS, 0)
+        self._asked = count()
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
@@ -52,7 +53,7 @@ class People:
         return taken | {f"overload_{kind}_refused": refused for kind, refused in self._refused.items()}
 
     async def _ask(self) -> None:
-        for number in count():
+        for number in self._asked:
             await self._timed("board", self._person.request("GET", self._board))
             report = json.dumps(REPORT).encode()
             key = f"Idempotency-Key: flood-{number:06d}\r\n"
