@@ -138,10 +138,10 @@ def _interval(start: str, stop: str, row: Any, by: str | None) -> dict[str, Any]
     summary="Long work and how far it is",
     responses=declared(404),
 )
-async def get_operation(operation_id: UUID, services: ServicesOf) -> dict[str, Any]:
-    """Kept by the process that does it, until it is forgotten for newer ones."""
+async def get_operation(operation_id: UUID, services: ServicesOf, caller: CallerOf) -> dict[str, Any]:
+    """Your own. Kept by the process that does it, until it is forgotten for newer ones."""
     found = services.operations.find(operation_id)
-    if found is None:
+    if found is None or found.started_by != caller.subject:
         raise not_found("This operation")
     return shown_operation(found)
 

@@ -80,6 +80,8 @@ class Database:
             pool_size=connections_max,
             max_overflow=0,
             pool_timeout=ACQUIRE_TIMEOUT_S,
+            # An error's text goes to our logs, and what somebody searched for may name a citizen.
+            hide_parameters=True,
             # A connection that died with the server is found before it fails somebody's request.
             pool_pre_ping=True,
             connect_args={"server_settings": settings, "timeout": CONNECT_TIMEOUT_S},

@@ -65,6 +65,8 @@ async def test_the_log_is_verified_as_long_work(edge: Edge) -> None:
     assert found.json()["state"] == "done"
     assert found.json()["result"]["whole"] is True
     assert found.json()["done"] == found.json()["total"] == (await edge.services.log.tip()).position
+    for other in (edge.as_operator("east.02"), edge.as_operator("city.02")):
+        is_problem(await edge.client.get(location, headers=other), 404, "not_found")
     stranger = "/v1/operations/0190f6a2-c4d8-7d1e-9c0b-5a7f3e2d1c0b"
     is_problem(await edge.client.get(stranger, headers=auditor), 404, "not_found")
 
