@@ -18,7 +18,7 @@ from dispatch.api.routing import protected
 from dispatch.api.shapes import CENTER, Body, Note, Written, examples
 from dispatch.api.writing import written
 from dispatch.handling.operators import OperatorDesk
-from dispatch.handling.rulebook import RulebookHandler
+from dispatch.handling.rulebook import RulebookHandler, unfit
 from domain.operator.commands import EndShift, StartShift
 from domain.rulebook.commands import ActivateRulebook, PublishRulebook
 from domain.rulebook.content import Rulebook
@@ -69,6 +69,9 @@ async def publish(body: RulebookBody, asked: CreationOf, response: Response) -> 
     """It decides nothing until it is activated; a published version never changes."""
     if not is_storable(body.model_dump(mode="json")):
         raise Problem("invalid", f"In the rules, {UNSTORABLE}. Take it out, then publish again.")
+    wrong = unfit(body, asked.services.directory)
+    if wrong:
+        raise Problem("invalid", "These rules name what the city does not have; see `errors`.", errors=wrong)
     ask = asked.request("rulebook", body.model_dump(mode="json"))
     handler = RulebookHandler(asked.services.scribe, asked.services.directory.city)
     done = await written(asked, response, handler.handle(PublishRulebook(rulebook=body), ask), views=())

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from dispatch.directory import Directory
 from dispatch.handling.scribe import Change, Outcome, Request, Scribe, stale
 from domain.identifiers import rulebook_stream
 from domain.refusals import Refusal
 from domain.rulebook.commands import RulebookCommand
+from domain.rulebook.content import Rulebook
 from domain.rulebook.decider import INITIAL, State, decide, evolve
+
+
+def unfit(rules: Rulebook, directory: Directory) -> list[tuple[str, str]]:
+    """What these rules name that this city does not have: JSON pointers and why. Empty: they can be put in force.
+
+    A version is right in itself and may still be of no use here: with a zone that no clock knows no incident could be
+    numbered any more, and an agency that is spelt wrong would be alarmed for ever without hearing of it.
+    """
+    found = []
+    try:
+        ZoneInfo(rules.time_zone)
+    except (OSError, ValueError, KeyError):
+        found.append(("/time_zone", f"{rules.time_zone} is no zone of the IANA database"))
+    if directory.center_by_code(rules.catch_all_center_code) is None:
+        found.append(("/catch_all_center_code", f"there is no center {rules.catch_all_center_code}"))
+    named = [("/territorial_agency", rules.territorial_agency)]
+    for number, category in enumerate(rules.categories):
+        asked = {"agencies": [rule.agency for rule in category.agencies]}
+        asked["response"] = [rule.agency for rule in category.response]
+        for member, codes in asked.items():
+            named += [(f"/categories/{number}/{member}/{index}/agency", code) for index, code in enumerate(codes)]
+    found += [(where, f"there is no agency {code}") for where, code in named if directory.agency(code) is None]
+    return found
 
 
 class RulebookHandler:

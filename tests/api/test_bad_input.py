@@ -210,3 +210,32 @@ async def test_a_nul_hidden_in_a_list_is_422(edge: Edge) -> None:
     rules = town.rulebook(version=2).model_dump(mode="json") | {"number_prefix": "C\x00"}
     headers = edge.as_role(Role.ADMINISTRATOR) | edge.key()
     is_problem(await edge.client.post("/v1/rulebook/versions", json=rules, headers=headers), 422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"time_zone": "Mars/Phobos"}, "/time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "/time_zone"),
+        ({"time_zone": ""}, "/time_zone"),
+        ({"catch_all_center_code": "atlantis"}, "/catch_all_center_code"),
+        ({"territorial_agency": "polise"}, "/territorial_agency"),
+    ],
+)
+async def test_rules_that_name_what_the_city_does_not_have_are_422(
+    edge: Edge, change: dict[str, str], pointer: str
+) -> None:
+    rules = town.rulebook(version=2).model_dump(mode="json") | change
+    headers = edge.as_role(Role.ADMINISTRATOR) | edge.key()
+    answer = await edge.client.post("/v1/rulebook/versions", json=rules, headers=headers)
+    is_problem(answer, 422, "invalid")
+    assert [wrong["pointer"] for wrong in answer.json()["errors"]] == [pointer]
+
+
+async def test_rules_that_alarm_an_agency_which_is_not_there_are_422(edge: Edge) -> None:
+    rules = town.rulebook(version=2).model_dump(mode="json")
+    rules["categories"][0]["agencies"][0]["agency"] = "trafic_police"
+    headers = edge.as_role(Role.ADMINISTRATOR) | edge.key()
+    answer = await edge.client.post("/v1/rulebook/versions", json=rules, headers=headers)
+    is_problem(answer, 422, "invalid")
+    assert answer.json()["errors"][0]["pointer"] == "/categories/0/agencies/0/agency"
