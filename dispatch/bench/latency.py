@@ -20,7 +20,7 @@ from dispatch.api.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import CONNECTIONS, gateway_token, links, percentile, settled, witness
 from dispatch.bench.storm_plan import Sending, storm
-from dispatch.bench.wire import Connection
+from dispatch.bench.wire import Answer, Connection
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from domain.identifiers import operator_id
@@ -29,7 +29,10 @@ from domain.vocabulary import Role
 
 COMMANDS_PER_S = 5.0
 WARM_S = 5.0
-"""Alerts sent before this are not counted: the night begins with openings at every spot at once."""
+"""What is sent before this is not counted: the night begins with openings at every spot at once, and with statements
+that no connection has met before."""
+FIRST_COMMAND_S = 2.0
+"""After the first alert: there are incidents to take notes on."""
 DECIDER = "city.30"
 """An operator of the city center who takes notes during the run."""
 
@@ -59,18 +62,10 @@ async def bench_latency(options: LatencyOptions, *, say: Say, advance: Callable[
     """The figures. Raises `Unavailable` if the system does not start or does not settle."""
     with scratch("dispatch-latency-") as folder:
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=1_000)
-        async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
-            cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
-            night = storm(
-                cameras,
-                begins_at=base.clock.now(),
-                rate=options.rate,
-                duration_s=WARM_S + options.duration_s,
-                duplicates=0.0,
-                same_spot=options.same_spot,
-                seed=options.seed,
-            )
-            center = str(base.directory.root().id)
+        async with running_system(settings, say=say) as running:
+            # Let go before anything is sent: a log that is open is told of every page by the database.
+            async with bootstrap.foundation(running.settings) as base:
+                night, center = _night(base, options)
             heard = Heard()
             # This process sends and looks at the clock; a walk of its collector through the city takes 0.3 s.
             process.settle()
@@ -81,10 +76,26 @@ async def bench_latency(options: LatencyOptions, *, say: Say, advance: Callable[
                     _alerts(running, night, began_at, heard, advance),
                     _commands(running, center, began_at + WARM_S, options.duration_s, heard),
                 )
-                await settled(base.log, base.pool)
-                pages = (await watching.count([]))["pages"]
-            positions, linked, opened = await links(base.log)
+                async with bootstrap.foundation(running.settings) as base:
+                    await settled(base.log, base.pool)
+                    pages = (await watching.count([]))["pages"]
+                    positions, linked, opened = await links(base.log)
             return _figures(heard, pages, positions, linked, opened, began_at + WARM_S)
+
+
+def _night(base: bootstrap.Foundation, options: LatencyOptions) -> tuple[list[Sending], str]:
+    """What is sent, and the center whose board is watched."""
+    cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
+    night = storm(
+        cameras,
+        begins_at=base.clock.now(),
+        rate=options.rate,
+        duration_s=WARM_S + options.duration_s,
+        duplicates=0.0,
+        same_spot=options.same_spot,
+        seed=options.seed,
+    )
+    return night, str(base.directory.root().id)
 
 
 async def _alerts(
@@ -101,7 +112,7 @@ async def _alerts(
                 await asyncio.sleep(pause_s)
             if sending.gateway not in connections:
                 connections[sending.gateway] = Connection(running.address, tokens[sending.gateway])
-            answer = await connections[sending.gateway].request("POST", "/v1/alerts", sending.body)
+            answer = await _sent(connections[sending.gateway], "/v1/alerts", sending.body)
             if answer.status == HTTPStatus.CREATED:
                 heard.accepted_at[answer.json()["alert_id"]] = time.time()
             else:
@@ -113,28 +124,38 @@ async def _alerts(
     await asyncio.gather(*(send() for _ in range(CONNECTIONS)))
 
 
+async def _sent(connection: Connection, path: str, body: bytes, *, headers: str = "") -> Answer:
+    """Once more if the server hung up on a connection that had said nothing for long: as any client would."""
+    try:
+        return await connection.request("POST", path, body, headers=headers)
+    except ConnectionError:
+        return await connection.request("POST", path, body, headers=headers)
+
+
 async def _commands(running: Running, center: str, from_s: float, duration_s: float, heard: Heard) -> None:
     """A dispatcher takes notes on incidents of the board, steadily."""
     who = operator_id(running.settings.city, DECIDER)
     identity = Identity(f"operator:{DECIDER}", (Role.DISPATCHER, Role.SUPERVISOR), who)
     connection = Connection(running.address, bootstrap.issue_token(running.settings, identity))
-    await asyncio.sleep(from_s - time.time())
+    await asyncio.sleep(FIRST_COMMAND_S)
+    first_s = time.time()
     board = (await connection.request("GET", f"/v1/centers/{center}/board?limit=50")).json()["items"]
-    for number in range(round(duration_s * COMMANDS_PER_S)):
-        pause_s = from_s + number / COMMANDS_PER_S - time.time()
+    for number in range(round((from_s - first_s + duration_s) * COMMANDS_PER_S)):
+        pause_s = first_s + number / COMMANDS_PER_S - time.time()
         if pause_s > 0:
             await asyncio.sleep(pause_s)
         incident = board[number % len(board)]["incident_id"]
         sent_at = time.time()
-        answer = await connection.request(
-            "POST",
+        answer = await _sent(
+            connection,
             f"/v1/incidents/{incident}/notes",
             b'{"text": "on the way there"}',
             headers=f"Idempotency-Key: latency-{number}\r\n",
         )
         if answer.status not in (HTTPStatus.OK, HTTPStatus.CREATED):
             raise Unavailable("bench.refused", f"a note was answered {answer.status}: {answer.body[:300]!r}")
-        heard.commands.append((int(answer.headers["dispatch-position"]), sent_at))
+        if sent_at >= from_s:
+            heard.commands.append((int(answer.headers["dispatch-position"]), sent_at))
     connection.close()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import shutil
 import signal
 import time
@@ -67,7 +68,8 @@ class Service(Protocol):
 class Program:
     """A plain program as a service: well while it runs.
 
-    One that `gives_signs` (through `dispatch.process`) is unwell when they stop: frozen, or stuck.
+    One that `gives_signs` (through `dispatch.process`) is unwell when they stop: frozen, or stuck. `niceness` (0 to 19)
+    says how readily it leaves a processor to others.
     """
 
     name: str
@@ -76,6 +78,7 @@ class Program:
     log_path: Path | None = None
     gives_signs: bool = False
     silent_s_max: float = SILENT_S_MAX
+    niceness: int = 0
     _child: Child | None = field(default=None, repr=False)
     _watchdog: Watchdog | None = field(default=None, repr=False)
 
@@ -92,6 +95,9 @@ class Program:
             self._watchdog = Watchdog(self.name)
             environment["NOTIFY_SOCKET"] = self._watchdog.address
         self._child = Child.spawn(self.name, self.command, environment=environment, log_path=self.log_path)
+        if self.niceness:
+            with contextlib.suppress(ProcessLookupError):  # it left at once, which its watch will find
+                os.setpriority(os.PRIO_PROCESS, self._child.pid, self.niceness)
 
     async def stop(self) -> None:
         """SIGTERM, patience, then SIGKILL."""

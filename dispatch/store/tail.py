@@ -58,11 +58,10 @@ class Tail:
             self._let_go()
 
     def _let_go(self) -> None:
-        """An eighth more than must go: taking one from the front moves all the others."""
+        """No more than must go. To move the others up takes some ten microseconds; to free a row with all that it was
+        decoded to takes fifty, and of 2,500 at once the whole process stood still for 130 ms."""
         gone = 0
-        while gone < len(self._rows) and (
-            len(self._rows) - gone > self._events_max * 7 // 8 or self._bytes > self._bytes_max * 7 // 8
-        ):
+        while gone < len(self._rows) and (len(self._rows) - gone > self._events_max or self._bytes > self._bytes_max):
             self._bytes -= len(self._rows[gone].state)
             gone += 1
         del self._rows[:gone]

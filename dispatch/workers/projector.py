@@ -33,7 +33,7 @@ from projections.registry import PROJECTIONS
 
 PAGE_EVENTS = 500
 """Relevant events of one page."""
-PAGE_EVERY_S = 0.05
+PAGE_EVERY_S = 0.1
 """Pages begin at least this far apart unless they are full: at 460 alerts a second, single-event pages would spend the
 machine on transactions."""
 BOARD_PAGE_EVERY_S = 0.002
