@@ -12,6 +12,8 @@ from dispatch.simulation.plants import PlantedFault
 from dispatch.simulation.run import simulate
 from tests.house.tree import ROOT
 
+SEEDS_MAX = 20
+"""A planted fault is there now and then: nine of ten seeds see this one."""
 PROGRAM = "import sys; from dispatch.simulation.run import simulate; print(simulate(int(sys.argv[1])).trace_hash)"
 
 
@@ -38,7 +40,7 @@ def test_the_order_of_sets_in_memory_does_not_matter(hash_seed: str) -> None:
 
 
 def test_a_failing_seed_replays_with_its_findings_and_its_last_steps() -> None:
-    first = simulate(1, PlantedFault.LOST_FOLD)
-    assert first.findings
+    runs = (simulate(seed, PlantedFault.LOST_FOLD) for seed in range(1, SEEDS_MAX))
+    first = next(run for run in runs if run.findings)
     assert first.last_steps
-    assert simulate(1, PlantedFault.LOST_FOLD) == first
+    assert simulate(first.seed, PlantedFault.LOST_FOLD) == first

@@ -19,12 +19,12 @@ def test_green_seeds_and_caught_faults_are_one_flat_object(capsys: pytest.Captur
 def test_a_failing_seed_says_what_broke_its_last_steps_and_how_to_run_it_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    asked = ["simulate", "--seed", "1", "--seeds", "1", "--no-plants", "--plant", "lost_fold", "--jobs", "1", "--json"]
+    asked = ["simulate", "--seed", "1", "--seeds", "5", "--no-plants", "--plant", "lost_fold", "--jobs", "1", "--json"]
     assert main(asked) == 1
     told = capsys.readouterr()
-    (failure,) = json.loads(told.out)["failures"]
-    assert failure["seed"] == 1
-    assert failure["replay"] == "dispatch simulate --seed 1 --seeds 1 --no-plants --plant lost_fold"
-    assert "seed 1 broke" in told.err
+    failure = json.loads(told.out)["failures"][0]
+    seed = failure["seed"]
+    assert failure["replay"] == f"dispatch simulate --seed {seed} --seeds 1 --no-plants --plant lost_fold"
+    assert f"seed {seed} broke" in told.err
     assert "its last steps:" in told.err
     assert failure["replay"] in told.err
