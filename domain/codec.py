@@ -6,26 +6,28 @@ go. Anything else takes the long way (parse, upcast, validate); a newer version 
 reader rather than crashing it.
 
 `decode` validates everything at once. `open_fact` is for readers of whole pages, which look at few fields of most
-facts: the envelope is there at once, the body when somebody asks for it. Every body was validated before it was
-written; what is nevertheless unreadable raises `Undecodable` for whoever asks.
+facts: only the version is looked at, envelope and body when somebody asks for them, and an explanation (half the bytes
+of most decisions) not even by those who ask for the `gist`. Everything was validated before it was written; what is
+nevertheless unreadable raises `Undecodable` for whoever asks.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar, get_args
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from pydantic import TypeAdapter, create_model
-from pydantic_core import from_json
+from pydantic_core import SchemaValidator, from_json
 
 from domain.catalogue import EVENTS
-from domain.event import Envelope, Event, Fact, Frozen, Personal
+from domain.event import Envelope, Event, Fact
+from domain.personal import personal_fields
 from domain.upcasters import upcast
 
 B = TypeVar("B", bound=Event)
@@ -34,8 +36,12 @@ _BODY = b',"body":{'
 """Ends the envelope. Within a text of the envelope every quotation mark has a backslash before it, so the first such
 bytes are the key itself."""
 _INCIDENT = b'{"incident_id":"'
+_EXPLANATION = b',"explanation":{"policy":'
+"""Begins an explanation, which is the last field of every event that has one."""
+_OCCURRED = slice(len('"event_id":"","occurred_at":"') + 36, len('"event_id":"","occurred_at":"') + 36 + 32)
+"""Where the stored envelope says when it happened, counted from its beginning; the instant has 32 bytes at most."""
 _UUID = TypeAdapter(UUID).validator.validate_json
-_ENVELOPE = TypeAdapter(Envelope).validator.validate_json
+_ENVELOPE: Callable[[bytes], Envelope] = TypeAdapter(Envelope).validator.validate_json
 
 
 class Stored(Envelope, Generic[B]):
@@ -61,6 +67,8 @@ class Shape:
     version: int
     opening: bytes
     body: Callable[[bytes], Event]
+    gist: Callable[[bytes], Event] | None
+    """Of a body that ends before its explanation; None where there is never one."""
     whole: TypeAdapter[Any]
 
 
@@ -69,7 +77,25 @@ def shape_of(event: type[Event], version: int) -> Shape:
     """Made on first use and kept."""
     whole = TypeAdapter(create_model(f"Stored{event.__name__}", __base__=Stored[event]))  # type: ignore[valid-type]
     opening = b'{"schema_version":%d,' % version
-    return Shape(event, version, opening, TypeAdapter(event).validator.validate_json, whole)
+    return Shape(event, version, opening, TypeAdapter(event).validator.validate_json, _gist_of(event), whole)
+
+
+def _gist_of(event: type[Event]) -> Callable[[bytes], Event] | None:
+    """The event's own schema but for its last field. What lacks is then lacking: to ask for it is an error."""
+    if [*event.model_fields][-1:] != ["explanation"]:
+        return None
+    # Without the flag pydantic takes the class's own validator, which demands the explanation.
+    read: Callable[[bytes], Event] = SchemaValidator(
+        _without(event.__pydantic_core_schema__, "explanation"), _use_prebuilt=False
+    ).validate_json
+    return read
+
+
+def _without(schema: Any, name: str) -> Any:
+    """A model's schema with one field fewer, below whatever is wrapped around its fields."""
+    if "fields" in schema:
+        return {**schema, "fields": {field: kind for field, kind in schema["fields"].items() if field != name}}
+    return {**schema, "schema": _without(schema["schema"], name)}
 
 
 def encode(event: Event, envelope: Envelope) -> bytes:
@@ -102,16 +128,11 @@ def decode(
 def open_fact(
     *, topic: str, state: bytes, position: int, stream_id: UUID, version: int, recorded_at: datetime
 ) -> Fact[Event]:
-    """The same with its body left closed until somebody asks. Raises `NewerSchema` or `Undecodable`."""
+    """The same, left closed until somebody asks. Raises `NewerSchema` or `Undecodable`."""
     shape = _known(topic, position)
     middle = _middle_of(state, shape)
     if middle > 0:
-        try:
-            envelope = _ENVELOPE(b"{" + state[len(shape.opening) : middle] + b"}")
-        except ValueError:
-            pass  # the same
-        else:
-            return OpenedFact(position, stream_id, version, recorded_at, envelope, shape, state, middle)
+        return OpenedFact(position, stream_id, version, recorded_at, shape, state, middle)
     return _decode_the_long_way(shape, topic, state, position, stream_id, version, recorded_at)
 
 
@@ -119,13 +140,16 @@ _PUT = object.__setattr__
 
 
 class OpenedFact(Fact[Event]):
-    """A fact whose body is still bytes. What was asked for once is kept."""
+    """A fact that is still bytes. What was asked for once is kept."""
 
-    __slots__ = ("_about", "_body", "_event", "_plain", "_shape", "_state")
-    _about: UUID | None
+    # No slots of its own: what nobody asked for yet is the class's None, and costs a fact nothing.
+    _about: UUID | None = None
     _body: int
-    _event: Event | None
-    _plain: Mapping[str, Any] | None
+    _envelope: Envelope | None = None
+    _event: Event | None = None
+    _gist: Event | None = None
+    _occurred_at: datetime | None = None
+    _plain: Mapping[str, Any] | None = None
     _shape: Shape
     _state: bytes
 
@@ -135,7 +159,6 @@ class OpenedFact(Fact[Event]):
         stream_id: UUID,
         version: int,
         recorded_at: datetime,
-        envelope: Envelope,
         shape: Shape,
         state: bytes,
         middle: int,
@@ -145,18 +168,42 @@ class OpenedFact(Fact[Event]):
         put(self, "stream_id", stream_id)
         put(self, "version", version)
         put(self, "recorded_at", recorded_at)
-        put(self, "envelope", envelope)
         put(self, "_shape", shape)
         put(self, "_state", state)
         put(self, "_body", middle + len(_BODY) - 1)
-        put(self, "_event", None)
-        put(self, "_plain", None)
-        put(self, "_about", None)
 
     @property
     def name(self) -> str:
         """The event's permanent name."""
         return self._shape.event.name
+
+    @property
+    def envelope(self) -> Envelope:
+        """The envelope, validated on first use. Raises `Undecodable`."""
+        found = self._envelope
+        if found is None:
+            head = self._state[len(self._shape.opening) : self._body - len(_BODY) + 1]
+            try:
+                found = _ENVELOPE(b"{" + head + b"}")
+            except ValueError:
+                found = self._whole().envelope
+            _PUT(self, "_envelope", found)
+        return found
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened. Raises `Undecodable`."""
+        found = self._occurred_at
+        if found is None:
+            begin = len(self._shape.opening)
+            said, ends, _ = self._state[begin + _OCCURRED.start : begin + _OCCURRED.stop].partition(b'"')
+            if ends and said.endswith(b"Z"):
+                with contextlib.suppress(ValueError):
+                    found = datetime.fromisoformat(said.decode())
+            if found is None:
+                found = self.envelope.occurred_at
+            _PUT(self, "_occurred_at", found)
+        return found
 
     @property
     def event(self) -> Event:
@@ -167,7 +214,23 @@ class OpenedFact(Fact[Event]):
                 found = self._shape.body(self._state[self._body : -1])
             except ValueError:
                 found = self._whole().event
-            object.__setattr__(self, "_event", found)
+            _PUT(self, "_event", found)
+        return found
+
+    def gist(self) -> Event:
+        """The event without its explanation. Raises `Undecodable`."""
+        found = self._gist or self._event
+        if found is None:
+            read = self._shape.gist
+            if read is None:
+                return self.event
+            state, begin = self._state, self._body
+            end = state.find(_EXPLANATION, begin)
+            try:
+                found = read(state[begin : end if end > 0 else -2] + b"}")
+            except ValueError:
+                found = self.event
+            _PUT(self, "_gist", found)
         return found
 
     def plain(self) -> Mapping[str, Any]:
@@ -178,21 +241,24 @@ class OpenedFact(Fact[Event]):
                 found = from_json(self._state[self._body : -1], cache_strings="keys")
             except ValueError:
                 found = self._whole().plain()
-            object.__setattr__(self, "_plain", found)
+            _PUT(self, "_plain", found)
         return found
 
     def about(self) -> UUID:
         """The incident named in the event. Raises `Undecodable`."""
         found = self._about
         if found is None:
-            state, begin = self._state, self._body
-            if state.startswith(_INCIDENT, begin):
-                with contextlib.suppress(ValueError):
-                    found = _UUID(state[begin + len(_INCIDENT) - 1 : begin + len(_INCIDENT) + 37])
-            if found is None:
-                found = super().about()
-            object.__setattr__(self, "_about", found)
+            found = self._look_up_incident() or super().about()
+            _PUT(self, "_about", found)
         return found
+
+    def _look_up_incident(self) -> UUID | None:
+        state, begin = self._state, self._body
+        if state.startswith(_INCIDENT, begin):
+            with contextlib.suppress(ValueError):
+                found: UUID = _UUID(state[begin + len(_INCIDENT) - 1 : begin + len(_INCIDENT) + 37])
+                return found
+        return None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fact) and self._values(self) == self._values(other)
@@ -265,9 +331,9 @@ def opened(row: LogRow) -> Fact[Event]:
 
 
 def fact_of(row: LogRow) -> Fact[Event]:
-    """The same with its body validated. Raises as `decode` does."""
+    """The same with all of it validated. Raises as `decode` does."""
     fact = opened(row)
-    fact.event  # noqa: B018  # looked at here, so that whoever has the fact can rely on it
+    fact.envelope, fact.event  # noqa: B018  # looked at here, so that whoever has the fact can rely on it
     return fact
 
 
@@ -307,41 +373,3 @@ def _decode_the_long_way(
         raise Undecodable(f"{topic} at position {position}: {error}") from error
     envelope = Envelope.model_validate({name: getattr(stored, name) for name in Envelope.model_fields})
     return Fact(position, stream_id, version, recorded_at, envelope, stored.body)
-
-
-def personal_fields(value: Frozen) -> Iterator[Personal]:
-    """Every personal field inside an event, at any depth.
-
-    Most events can hold none by their type, which is asked once a type: walking their values cost a quarter of the
-    time in which an alert is received.
-    """
-    if _can_hold_personal(type(value)):
-        for name in type(value).model_fields:
-            yield from _personal_in(getattr(value, name))
-
-
-@cache
-def _can_hold_personal(kind: type[Frozen]) -> bool:
-    """Whether a personal field is anywhere in the declared types below `kind`."""
-    seen: set[type[Frozen]] = set()
-    waiting: list[Any] = [kind]
-    while waiting:
-        declared = waiting.pop()
-        if get_args(declared):
-            waiting += get_args(declared)
-        elif declared is Any or (isinstance(declared, type) and issubclass(declared, Personal)):
-            return True
-        elif isinstance(declared, type) and issubclass(declared, Frozen) and declared not in seen:
-            seen.add(declared)
-            waiting += [field.annotation for field in declared.model_fields.values()]
-    return False
-
-
-def _personal_in(value: object) -> Iterator[Personal]:
-    if isinstance(value, Personal):
-        yield value
-    elif isinstance(value, Frozen):
-        yield from personal_fields(value)
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from _personal_in(item)

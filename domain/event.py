@@ -93,6 +93,15 @@ class Fact(Generic[E_co]):
         """The event's permanent name. Cheap, even where the event itself has not been looked at yet."""
         return self.event.name
 
+    @property
+    def occurred_at(self) -> datetime:
+        """The envelope's, for those who ask for nothing else of it."""
+        return self.envelope.occurred_at
+
+    def gist(self) -> E_co:
+        """The event, perhaps without its `explanation`: for folds, which rarely look at why a rule decided."""
+        return self.event
+
     def plain(self) -> Mapping[str, Any]:
         """The event as plain JSON, absent fields left out: for what only shows it. Not to be changed."""
         return self.event.model_dump(mode="json", exclude_none=True)

@@ -18,7 +18,7 @@ from domain.event import Event, Fact
 from domain.incident import events as incident
 from domain.vocabulary import AssignmentPhase, IncidentPhase, MessageStatus, ResponseStatus
 from projections import tables
-from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, names
+from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, incident_of, names
 from projections.board_rules import RULES, Change, owned_by, placed
 from projections.projection import Key, Projection, Row
 from projections.shown import instant, point, shown
@@ -48,6 +48,7 @@ class Board(Projection):
     table = tables.board
     topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS)
     is_append_only = False
+    entity = staticmethod(incident_of)
 
     def keys(self, fact: Fact[Event]) -> Sequence[Key]:
         """The incident."""
@@ -56,12 +57,12 @@ class Board(Projection):
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The row after the fact."""
         if row is None:
-            event = fact.event if fact.name == incident.IncidentOpened.name else None
+            event = fact.gist() if fact.name == incident.IncidentOpened.name else None
             return _opened(event, fact) if isinstance(event, incident.IncidentOpened) else None
         rule = RULES.get(fact.name)
-        change = rule(row, fact.event, fact) if rule is not None else {}
+        change = rule(row, fact.gist(), fact) if rule is not None else {}
         after = {**row, **change}
-        after["updated_at"] = max(row["updated_at"], fact.envelope.occurred_at)
+        after["updated_at"] = max(row["updated_at"], fact.occurred_at)
         after["updated_position"] = fact.position
         if fact.stream_id == key[0]:
             after["decision_version"] = fact.version
@@ -114,7 +115,7 @@ def response_status(assignments: Mapping[str, Mapping[str, Any]]) -> ResponseSta
 
 
 def _opened(event: incident.IncidentOpened, fact: Fact[Event]) -> Row:
-    at = fact.envelope.occurred_at
+    at = fact.occurred_at
     row: dict[str, Any] = {
         "incident_id": fact.stream_id,
         "number": event.number,

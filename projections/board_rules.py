@@ -71,7 +71,7 @@ def _accepted(row: Row, event: incident.IncidentAccepted, fact: Fact[Event]) -> 
 
 
 def _claimed(row: Row, event: incident.IncidentClaimed, fact: Fact[Event]) -> Change:
-    return {"claimed_by": event.operator_id, "claimed_at": fact.envelope.occurred_at}
+    return {"claimed_by": event.operator_id, "claimed_at": fact.occurred_at}
 
 
 def _released(row: Row, event: incident.ClaimReleased, fact: Fact[Event]) -> Change:
@@ -169,7 +169,7 @@ def _dismissed(row: Row, event: incident.IncidentDismissed, fact: Fact[Event]) -
 
 
 def _end(phase: IncidentPhase, fact: Fact[Event]) -> Change:
-    return {"phase": phase.value, "ended_at": fact.envelope.occurred_at}
+    return {"phase": phase.value, "ended_at": fact.occurred_at}
 
 
 def _reopened(row: Row, event: incident.IncidentReopened, fact: Fact[Event]) -> Change:

@@ -34,7 +34,7 @@ class Cameras(Projection):
             case camera.CameraAttached() as event:
                 return _attached(event, fact)
             case camera.CameraDetached(reason=reason) if row is not None:
-                return {**row, "detached_at": fact.envelope.occurred_at, "detached_reason": reason}
+                return {**row, "detached_at": fact.occurred_at, "detached_reason": reason}
             case _:
                 return row
 

@@ -30,7 +30,7 @@ def stamp(fact: Fact[Event]) -> dict[str, Any]:
     actor = fact.envelope.actor
     return {
         "position": fact.position,
-        "at": instant(fact.envelope.occurred_at),
+        "at": instant(fact.occurred_at),
         "recorded_at": instant(fact.recorded_at),
         "by": {
             "kind": actor.kind.value,
@@ -134,7 +134,7 @@ def _unclaimed(document: Document, event: incident.ClaimReleased, fact: Fact[Eve
 
 
 def _claims_ended(document: Document, fact: Fact[Event]) -> list[Any]:
-    at = instant(fact.envelope.occurred_at)
+    at = instant(fact.occurred_at)
     return [{**claim, "released_at": claim["released_at"] or at} for claim in document["claims"]]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from domain.event import Event, Fact
 from domain.incident import events as incident
 from projections import tables
-from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, names
+from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, incident_of, names
 from projections.board import item
 from projections.card_rules import PLAIN_RULES, RULES
 from projections.projection import Key, Projection, Row
@@ -44,6 +44,7 @@ class IncidentCards(Projection):
     table = tables.incident_cards
     topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS) - {incident.AlertsFolded.name}
     is_append_only = False
+    entity = staticmethod(incident_of)
 
     def keys(self, fact: Fact[Event]) -> Sequence[Key]:
         """The incident."""
@@ -59,7 +60,7 @@ class IncidentCards(Projection):
         if fact.name in PLAIN_RULES:
             document = _bounded({**document, **PLAIN_RULES[fact.name](document, fact.plain(), fact)})
         elif fact.name in RULES:
-            document = _bounded({**document, **RULES[fact.name](document, fact.event, fact)})
+            document = _bounded({**document, **RULES[fact.name](document, fact.gist(), fact)})
         return {**row, "document": document, "updated_position": fact.position}
 
 

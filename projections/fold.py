@@ -8,8 +8,9 @@ projection do not depend on one another, so there only the poison itself is park
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 from uuid import UUID
 
 from domain.codec import LogRow, NewerSchema, Undecodable, open_fact, opened
@@ -45,21 +46,66 @@ class Parked:
     follows: int
 
 
+Entity: TypeAlias = Callable[[Fact[Event]], UUID | None]
+"""`Projection.entity`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several equal parts of all entities, numbered from 0. An entity's facts are all in one part."""
+
+    number: int
+    of: int
+
+    def has(self, entity: UUID | None) -> bool:
+        """Whether the entity is in it. What is no entity's is in none."""
+        return entity is not None and entity.int % self.of == self.number
+
+    def __str__(self) -> str:
+        return f"{self.number + 1}/{self.of}"
+
+
 @dataclass(slots=True)
 class Page:
-    """Facts in position order, read up to `position`. `newer` says why reading stopped there, if a newer schema did."""
+    """Facts in position order, read up to `position`. `newer` says why reading stopped there, if a newer schema did.
+
+    With a `part` only its entities' facts are folded; those of which that cannot be said are in every part.
+    """
 
     position: int
     facts: list[Fact[Event] | Unreadable]
     newer: str | None = None
     newer_topic: str | None = None
-    _named: list[tuple[str, Fact[Event] | Unreadable]] | None = None
+    part: Part | None = None
+    _named: dict[Entity | None, list[tuple[str, Fact[Event] | Unreadable]]] = field(default_factory=dict)
+    _chosen: dict[str, list[Fact[Event] | Unreadable]] = field(default_factory=dict)
 
-    def of(self, topics: frozenset[str]) -> list[Fact[Event] | Unreadable]:
-        """The facts of these topics; ten projections ask, so each fact's name is asked once."""
-        if self._named is None:
-            self._named = [(fact.topic if isinstance(fact, Unreadable) else fact.name, fact) for fact in self.facts]
-        return [fact for name, fact in self._named if name in topics]
+    def of(self, projection: Projection) -> list[Fact[Event] | Unreadable]:
+        """The facts that matter to a projection; ten of them ask, so each fact's name is asked once."""
+        found = self._chosen.get(projection.name)
+        if found is None:
+            topics = projection.topics
+            found = [fact for name, fact in self._names(projection.entity) if name in topics]
+            self._chosen[projection.name] = found
+        return found
+
+    def _names(self, entity: Entity) -> list[tuple[str, Fact[Event] | Unreadable]]:
+        asked = None if self.part is None else entity
+        named = self._named.get(asked)
+        if named is None:
+            facts = self.facts if self.part is None else [one for one in self.facts if _is_in(self.part, entity, one)]
+            named = [(fact.topic if isinstance(fact, Unreadable) else fact.name, fact) for fact in facts]
+            self._named[asked] = named
+        return named
+
+
+def _is_in(part: Part, entity: Entity, fact: Fact[Event] | Unreadable) -> bool:
+    if isinstance(fact, Unreadable):
+        return True
+    try:
+        return part.has(entity(fact))
+    except Exception:  # noqa: BLE001  # `fold` meets it again and parks it with its reason
+        return True
 
 
 @dataclass(slots=True)
@@ -76,9 +122,9 @@ Parking = MutableMapping[str, int]
 """Entity → the first parked position of it."""
 
 
-def read(recorded: Iterable[LogRow], up_to: int) -> Page:
+def read(recorded: Iterable[LogRow], up_to: int, part: Part | None = None) -> Page:
     """Decode a page that reaches `up_to`, stopping before an event of a newer schema."""
-    page = Page(up_to, [])
+    page = Page(up_to, [], part=part)
     for one in recorded:
         try:
             page.facts.append(_decoded(one))
@@ -107,7 +153,7 @@ def _decoded(one: LogRow) -> Fact[Event]:
 def keys_of(projection: Projection, page: Page) -> set[Key]:
     """The rows a page may touch, to be loaded before folding."""
     found: set[Key] = set()
-    for fact in page.of(projection.topics):
+    for fact in page.of(projection):
         if isinstance(fact, Fact):
             try:
                 found.update(projection.keys(fact))
@@ -119,7 +165,7 @@ def keys_of(projection: Projection, page: Page) -> set[Key]:
 def fold(projection: Projection, page: Page, rows: Mapping[Key, Row], parking: Parking) -> Folded:
     """Apply a page. `rows` are the rows before it; `parking` grows by what had to be set aside."""
     folded = Folded()
-    for fact in page.of(projection.topics):
+    for fact in page.of(projection):
         if isinstance(fact, Unreadable):
             _park(projection, fact.position, fact.topic, str(fact.stream_id), fact.reason, folded, parking)
         else:

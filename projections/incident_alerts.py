@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from domain.event import Event, Fact
 from domain.incident import events as incident
 from projections import tables
-from projections.addressing import names
+from projections.addressing import incident_of, names
 from projections.projection import Key, Projection, Row
 
 
@@ -22,10 +22,11 @@ class IncidentAlerts(Projection):
     table = tables.incident_alerts
     topics = names((incident.IncidentOpened, incident.AlertsFolded))
     is_append_only = True
+    entity = staticmethod(incident_of)
 
     def keys(self, fact: Fact[Event]) -> Sequence[Key]:
         """Every alert of the fact."""
-        match fact.event:
+        match fact.gist():
             case incident.IncidentOpened(cause=cause):
                 return [(fact.stream_id, position) for position in cause.alert_positions]
             case incident.AlertsFolded(incident_id=incident_id, alerts=alerts):
@@ -37,7 +38,7 @@ class IncidentAlerts(Projection):
         """The link; the first one stays."""
         if row is not None:
             return row
-        match fact.event:
+        match fact.gist():
             case incident.IncidentOpened(cause=cause):
                 for alert_id, position in zip(cause.alert_ids, cause.alert_positions, strict=False):
                     if position == key[1]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
+from uuid import UUID
 
 from sqlalchemy import Table
 
@@ -30,6 +31,12 @@ class Projection(Protocol):
     """Event names that matter; the checkpoint passes over all others."""
     is_append_only: bool
     """True: a row never changes once it is there (`apply` gives back the row it is given), so none is read first."""
+
+    @staticmethod
+    def entity(fact: Fact[Event]) -> UUID | None:
+        """What every key of the fact begins with; None if it has no keys. Facts of different entities meet in no row,
+        so a rebuild may fold them in different processes. Cheap: it is asked of facts that nobody here will fold."""
+        return fact.stream_id
 
     def keys(self, fact: Fact[Event]) -> Iterable[Key]:
         """The rows this fact touches."""

@@ -28,7 +28,7 @@ class Reports(Projection):
 
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The report after the fact."""
-        match fact.event:
+        match fact.gist():
             case report.ReportFiled() as filed if row is None:
                 return _filed(filed, fact)
             case report.ReportLinked(incident_id=incident_id, relation=relation) if row is not None:
@@ -59,7 +59,7 @@ def _filed(event: report.ReportFiled, fact: Fact[Event]) -> Row:
             "persons": [_ciphertext(person) for person in event.persons],
         },
         "subject_ids": _subjects(event),
-        "filed_at": fact.envelope.occurred_at,
+        "filed_at": fact.occurred_at,
         "filed_by": fact.envelope.actor.id,
         "filed_position": fact.position,
     }

@@ -14,7 +14,7 @@ from domain.event import Event, Fact
 from domain.incident import events as incident
 from domain.vocabulary import MessageStatus
 from projections import tables
-from projections.addressing import ASSIGNMENTS, incident_key, names
+from projections.addressing import ASSIGNMENTS, incident_key, incident_of, names
 from projections.projection import Key, Projection, Row
 
 FIRST: Mapping[str, str] = {
@@ -70,6 +70,7 @@ class ResponseTimes(Projection):
         ),
     )
     is_append_only = False
+    entity = staticmethod(incident_of)
 
     def keys(self, fact: Fact[Event]) -> Sequence[Key]:
         """The incident."""
@@ -78,10 +79,10 @@ class ResponseTimes(Projection):
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The times after the fact."""
         if row is None:
-            event = fact.event if fact.name == incident.IncidentOpened.name else None
+            event = fact.gist() if fact.name == incident.IncidentOpened.name else None
             return _opened(event, fact) if isinstance(event, incident.IncidentOpened) else None
-        at = fact.envelope.occurred_at
-        after = {**row, **_context(fact.event)} if fact.name in CONTEXT else {**row}
+        at = fact.occurred_at
+        after = {**row, **_context(fact.gist())} if fact.name in CONTEXT else {**row}
         first, last = FIRST.get(fact.name), LAST.get(fact.name)
         if first is not None and (row[first] is None or at < row[first]):
             after[first] = at
@@ -114,5 +115,5 @@ def _opened(event: incident.IncidentOpened, fact: Fact[Event]) -> Row:
         "owner_center_id": event.owner.center_id,
         "owner_path": list(event.owner.path),
         **dict.fromkeys(STEPS),
-        "opened_at": fact.envelope.occurred_at,
+        "opened_at": fact.occurred_at,
     }

@@ -21,6 +21,7 @@ from projections.words import tokens
 
 EXCERPT_MAX = 200
 """Characters."""
+NOTES = names((incident.NoteAdded, incident.NoteStruck))
 
 
 class Search(Projection):
@@ -42,17 +43,22 @@ class Search(Projection):
     )
     is_append_only = False
 
-    def keys(self, fact: Fact[Event]) -> Sequence[Key]:
+    @staticmethod
+    def entity(fact: Fact[Event]) -> UUID:
         """The note, or the incident or report whose stream it is."""
-        match fact.event:
-            case incident.NoteAdded(note_id=note_id) | incident.NoteStruck(note_id=note_id):
-                return ((note_id,),)
-            case _:
-                return ((fact.stream_id,),)
+        if fact.name in NOTES:
+            event = fact.gist()
+            assert isinstance(event, incident.NoteAdded | incident.NoteStruck)
+            return event.note_id
+        return fact.stream_id
+
+    def keys(self, fact: Fact[Event]) -> Sequence[Key]:
+        """The same."""
+        return ((self.entity(fact),),)
 
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The words after the fact."""
-        match fact.event:
+        match fact.gist():
             case incident.IncidentOpened() as event:
                 words = (event.number, event.category, event.headline, event.place.address)
                 return _source(key, fact, "incident", fact.stream_id, words)
@@ -79,7 +85,7 @@ def _source(key: Key, fact: Fact[Event], kind: str, incident_id: UUID | None, te
         "kind": kind,
         "tokens": tokens(*texts),
         "excerpt": " ".join(text for text in texts if text)[:EXCERPT_MAX],
-        "occurred_at": fact.envelope.occurred_at,
+        "occurred_at": fact.occurred_at,
     }
 
 

@@ -28,6 +28,7 @@ class Timeline(Projection):
     table = tables.timeline
     topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS)
     is_append_only = True
+    entity = staticmethod(incident_of)
 
     def keys(self, fact: Fact[Event]) -> Sequence[Key]:
         """This fact's own row."""
@@ -58,7 +59,7 @@ class Timeline(Projection):
 def _values(fact: Fact[Event]) -> Mapping[str, Any]:
     """The event's body. A fold's alerts are rows of their own: here stand how many, the worst, the first and last."""
     if fact.name == incident.AlertsFolded.name:
-        event = fact.event
+        event = fact.gist()
         assert isinstance(event, incident.AlertsFolded)
         return {
             "alert_count": len(event.alerts),

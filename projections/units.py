@@ -37,14 +37,14 @@ class Units(Projection):
 
     def apply(self, key: Key, row: Row | None, fact: Fact[Event]) -> Row | None:
         """The unit after the fact."""
-        event = fact.event
+        event = fact.gist()
         if row is None:
             return _registered(event, fact) if isinstance(event, assignment.UnitRegistered) else None
         after = {
             **row,
             **_changed(row, event, fact),
             "version": fact.version,
-            "updated_at": max(row["updated_at"], fact.envelope.occurred_at),
+            "updated_at": max(row["updated_at"], fact.occurred_at),
             "updated_position": fact.position,
         }
         after["status"] = status_of(is_on_duty=after["is_on_duty"], assignments=after["assignments"]).value
@@ -81,7 +81,7 @@ def _registered(event: assignment.UnitRegistered, fact: Fact[Event]) -> Row:
         "status": UnitStatus.OFF_DUTY.value,
         "assignments": [],
         "version": fact.version,
-        "updated_at": fact.envelope.occurred_at,
+        "updated_at": fact.occurred_at,
         "updated_position": fact.position,
     }
 
@@ -106,7 +106,7 @@ def _assignment(event: assignment.AssignmentMade, fact: Fact[Event]) -> dict[str
         "incident_number": event.incident_number,
         "phase": AssignmentPhase.MADE.value,
         "stacked": event.stacked,
-        "made_at": instant(fact.envelope.occurred_at),
+        "made_at": instant(fact.occurred_at),
     }
 
 

@@ -120,7 +120,13 @@ def storm(
 
 @command.command()
 @click.option("--events", default=1_000_000, show_default=True, help="Length of the history.")
-@click.option("--live", "live_s", default=20.0, show_default=True, help="Each look at the live side. [seconds]")
+@click.option(
+    "--live",
+    "live_s",
+    default=20.0,
+    show_default=True,
+    help="Looking at the live side, alone and beside a rebuild. [seconds]",
+)
 @json_option
 def rebuild(events: int, live_s: float, as_json: bool) -> None:
     """Rebuilding from a long history, idle and beside live traffic, next to a plain scan of the same events.
@@ -129,12 +135,14 @@ def rebuild(events: int, live_s: float, as_json: bool) -> None:
     """
     note("towns are simulated")
     history = histories()
-    show(asyncio.run(_rebuild(RebuildOptions(events, live_s), history)), as_json=as_json)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        figures = runner.run(_rebuild(RebuildOptions(events, live_s), history))
+    show(figures, as_json=as_json)
 
 
 async def _rebuild(options: RebuildOptions, history: Sequence[RecordedEvent]) -> Figures:
     async with a_server() as dsn:
-        return await bench_rebuild(dsn, options, history)
+        return await bench_rebuild(dsn, options, history, say=note)
 
 
 @command.command()

@@ -8,29 +8,42 @@ from pathlib import Path
 from typing import Any
 
 import click
+import uvloop
 
-from dispatch import bootstrap
+from dispatch import bootstrap, process
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, print_json, progress
 from dispatch.config import Settings
-from dispatch.workers.rebuild import Advanced, Rebuild, Switched
+from dispatch.workers.parts import NICE, PARTS_MAX, Advanced, Crew, PartProcesses
+from dispatch.workers.rebuild import Rebuild, Switched
 from dispatch.workers.shadow import Comparison
 from domain.refusals import Refused
 from projections.registry import PROJECTIONS
 
 EXIT_DIFFERENT = 1
-NICE = 10
-"""A rebuild leaves the processor to the processes that people wait for."""
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "everything", is_flag=True, help="Every projection.")
 @click.option("--verify", is_flag=True, help="Compare rebuilt rows with the live ones by hash; change nothing.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, PARTS_MAX),
+    help=f"How many build while the log is quiet. [default: one a core, {PARTS_MAX} at most]",
+)
 @json_option
-@with_settings("database_url", "data_dir")
-def command(settings: Settings, names: tuple[str, ...], *, everything: bool, verify: bool, as_json: bool) -> int:
+@with_settings("database_url", "data_dir", "archive_dir")
+def command(
+    settings: Settings,
+    names: tuple[str, ...],
+    *,
+    everything: bool,
+    verify: bool,
+    processes: int | None,
+    as_json: bool,
+) -> int:
     """Build projections again from position 0 beside the live rows, then switch in one transaction.
 
     An interrupted rebuild goes on where it stopped. With --verify and no NAME all are compared; the exit code is 1
@@ -40,7 +53,10 @@ def command(settings: Settings, names: tuple[str, ...], *, everything: bool, ver
     _check(chosen)
     dsn = database_of(settings)
     os.nice(NICE)
-    results = asyncio.run(_work(dsn, settings.archive_path, chosen, verify=verify))
+    process.settle(process.COLLECT_AFTER_PAGES_ALLOCATIONS)
+    crew = PartProcesses(dsn, settings.archive_path, processes)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        results = runner.run(_work(dsn, settings.archive_path, chosen, crew, verify=verify))
     if as_json:
         print_json([_as_json(result) for result in results])
     else:
@@ -59,12 +75,14 @@ def _check(chosen: tuple[str, ...]) -> None:
         )
 
 
-async def _work(dsn: str, archive: Path, chosen: tuple[str, ...], *, verify: bool) -> list[Comparison | Switched]:
+async def _work(
+    dsn: str, archive: Path, chosen: tuple[str, ...], crew: Crew, *, verify: bool
+) -> list[Comparison | Switched]:
     named = chosen[0] if len(chosen) == 1 else f"{len(chosen)} projections"
     async with bootstrap.reading_log(dsn, archive) as log:
         with progress(f"{'verify' if verify else 'rebuild'} {named}") as bar:
             projections = [PROJECTIONS[name] for name in chosen]
-            rebuild = Rebuild(log, dsn, *projections, advanced=_advancing(bar))
+            rebuild = Rebuild(log, dsn, *projections, advanced=_advancing(bar), crew=crew)
             return list(await rebuild.verify() if verify else await rebuild.run())
 
 

@@ -35,8 +35,9 @@ from dispatch.ports import (
     Verdict,
     VersionConflict,
 )
-from domain.codec import encode, fact_of, personal_fields
+from domain.codec import encode, fact_of
 from domain.event import Actor, Envelope, Event, Fact, Frozen, Personal
+from domain.personal import personal_fields
 from domain.refusals import Conflict, Refusal, Refused
 
 __all__ = ["Loaded"]

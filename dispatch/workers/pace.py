@@ -15,7 +15,7 @@ from dispatch.ports import EventLog
 PAGE_EVENTS_BUSY = 250
 """Relevant events of a page beside live traffic: some ten milliseconds of a core."""
 SHARE_BUSY_MAX = 0.25
-"""Of the time that a rebuild works beside live traffic."""
+"""Of the time that a rebuild works beside live traffic, all its processes together."""
 SHARE_MIN = 0.02
 """It never stands still: a rebuild that starves would never be noticed."""
 LAG_EVENTS_MAX = 100
@@ -28,12 +28,13 @@ QUIET_AFTER_S = 1.0
 class Pace:
     """The share of the time that may be used, found out between pages."""
 
-    def __init__(self, log: EventLog, page_events: int) -> None:
+    def __init__(self, log: EventLog, page_events: int, *, processes: int = 1, is_quiet: bool = False) -> None:
         self._log = log
         self._page_events_max = page_events
+        self._share_busy_max = SHARE_BUSY_MAX / processes
         self._tip = -1
-        self._moved_at = time.monotonic()
-        self.share = SHARE_BUSY_MAX
+        self._moved_at = time.monotonic() - (QUIET_AFTER_S if is_quiet else 0)
+        self.share = self._share_busy_max
 
     @property
     def page_events(self) -> int:
@@ -60,5 +61,5 @@ class Pace:
         if self.is_quiet:
             return 1.0
         if lag_events > LAG_EVENTS_MAX:
-            return max(SHARE_MIN, min(self.share, SHARE_BUSY_MAX) / 2)
-        return min(SHARE_BUSY_MAX, self.share * 1.2)
+            return max(SHARE_MIN, min(self.share, self._share_busy_max) / 2)
+        return min(self._share_busy_max, self.share * 1.2)

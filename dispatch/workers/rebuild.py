@@ -1,7 +1,8 @@
 """Builds projections again from position 0, beside the live rows, and switches each in one transaction.
 
 A copy is a table of the same shape; its checkpoint says `building`, so a rebuild that was killed goes on where it
-stopped. Several projections share each page: it is read and decoded once.
+stopped. Several projections share each page: it is read and decoded once. On a quiet log a long way is gone by several
+processes (`workers.parts`), each with a part of the entities; afterwards one goes on.
 
 The switch holds the live checkpoint still, and with it every board of the city; so it must be short. What differs is
 therefore looked for before, in one snapshot of both tables at the same position; from there on the same fold of the
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
@@ -23,8 +24,9 @@ import asyncpg
 from dispatch.ports import EventLog
 from dispatch.workers.pace import Pace
 from dispatch.workers.page import UNWRITABLE, StaleCheckpoint
+from dispatch.workers.parts import Advanced, Crew
 from dispatch.workers.rows import PROJECTOR_ROLE, connect
-from dispatch.workers.shadow import KEYS_MAX, Comparison, Copy
+from dispatch.workers.shadow import KEYS_MAX, Comparison, Copy, Entangled
 from projections import fold
 from projections.projection import Key, Projection
 
@@ -32,9 +34,10 @@ PAGE_EVENTS = 5_000
 """Relevant events of one page of a rebuild on a quiet log."""
 NEAR_EVENTS = 1_000
 """The switch may begin when no more than this is missing: the live projection stands still meanwhile."""
+SHARED_EVENTS_MIN = 50_000
+"""A way shorter than this is over before other processes have started."""
 
-Advanced = Callable[[int, int], None]
-"""Told (position, goal) after each page."""
+PARKED = "SELECT EXISTS (SELECT FROM read.parked WHERE projection = ANY ($1))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +81,41 @@ class Rebuild:
         role: str | None = PROJECTOR_ROLE,
         page_events: int = PAGE_EVENTS,
         advanced: Advanced = lambda _position, _goal: None,
+        crew: Crew | None = None,
+        part: fold.Part | None = None,
     ) -> None:
         self._log = log
         self._dsn = dsn
         self._projections = projections
         self._role = role
         self._advanced = advanced
-        self._pace = Pace(log, page_events)
+        self._crew = crew
+        self._part = part
+        # Parts are built where the log was found quiet.
+        processes = 1 if part is None else part.of
+        self._pace = Pace(log, page_events, processes=processes, is_quiet=part is not None)
 
     async def run(self) -> list[Switched]:
         """Build (or go on building) the copies, and switch. Raises `StaleCheckpoint` if another rebuild runs."""
         connection = await connect(self._dsn, role=self._role)
         try:
             copies = [await self._begin(connection, projection) for projection in self._projections]
+            if await connection.fetchval(PARKED, [projection.name for projection in self._projections]):
+                self._crew = None  # what had to be parked will have to be parked again
             await self._catch_up(connection, copies)
             return [await self._switch(connection, copy) for copy in copies]
+        finally:
+            await connection.close()
+
+    async def run_part(self, up_to_position: int) -> None:
+        """Build the part, for the rebuild that shared its copies out. Raises `StaleCheckpoint` or `Entangled`."""
+        connection = await connect(self._dsn, role=self._role)
+        try:
+            copies = [Copy(projection, self._part) for projection in self._projections]
+            for copy in copies:
+                await self._lock(connection, copy)
+                await copy.begin(connection)
+            await self._build_to(connection, copies, up_to_position)
         finally:
             await connection.close()
 
@@ -117,15 +140,18 @@ class Rebuild:
     async def _begin(self, connection: asyncpg.Connection, projection: Projection, *, fresh: bool = False) -> Copy:
         """The copy where it was left, or an empty one. One rebuild of a projection at a time, by lock."""
         copy = Copy(projection)
-        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", copy.building):
-            raise StaleCheckpoint(f"{projection.name} is being rebuilt by another process")
+        await self._lock(connection, copy)
         await copy.begin(connection, fresh=fresh)
         return copy
+
+    async def _lock(self, connection: asyncpg.Connection, copy: Copy) -> None:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtext($1))", copy.building):
+            raise StaleCheckpoint(f"{copy.projection.name} is being rebuilt by another process")
 
     async def _catch_up(self, connection: asyncpg.Connection, copies: Sequence[Copy]) -> None:
         """Build until little is missing."""
         while (goal := await self._goal(connection, copies)) > 0 and any(
-            goal - copy.position > NEAR_EVENTS or copy.position == 0 for copy in copies
+            goal - copy.position > NEAR_EVENTS or copy.position == 0 or copy.shares for copy in copies
         ):
             await self._build_to(connection, copies, goal)
 
@@ -138,11 +164,49 @@ class Rebuild:
 
     async def _build_to(self, connection: asyncpg.Connection, copies: Sequence[Copy], goal: int) -> None:
         """Page by page, those furthest behind first until all share their pages."""
-        while due := [copy for copy in copies if copy.position < goal]:
-            lowest = min(copy.position for copy in due)
-            group = [copy for copy in due if copy.position == lowest]
-            upper = min([goal, *(copy.position for copy in due if copy.position > lowest)])
-            await self._build_group(connection, group, upper)
+        while due := [copy for copy in copies if copy.position < goal or copy.shares]:
+            first = min(due, key=lambda copy: copy.position)
+            group = [copy for copy in due if (copy.position, copy.shares) == (first.position, first.shares)]
+            upper = min([goal, *(copy.position for copy in due if copy.position > first.position)])
+            if first.shares:
+                await self._build_parts(connection, group, max(upper, *first.shares))
+            else:
+                await self._build_group(connection, group, upper)
+
+    async def _build_parts(self, connection: asyncpg.Connection, group: Sequence[Copy], goal: int) -> None:
+        """Each part in a process of its own, or one after the other here; then they are one again."""
+        parts = len(group[0].shares)
+        if self._crew is not None and self._crew.parts == parts:
+            is_done = await self._crew.build([copy.projection.name for copy in group], goal, self._advanced)
+        else:
+            is_done = await self._build_parts_here(group, parts, goal)
+        async with connection.transaction():
+            for copy in group:
+                if is_done:
+                    await copy.join(connection, goal)
+                else:
+                    await copy.restart(connection)
+        if not is_done:
+            self._crew = None
+
+    async def _build_parts_here(self, group: Sequence[Copy], parts: int, goal: int) -> bool:
+        projections = [copy.projection for copy in group]
+        try:
+            for number in range(parts):
+                part = fold.Part(number, parts)
+                await Rebuild(self._log, self._dsn, *projections, role=self._role, part=part).run_part(goal)
+        except Entangled:
+            return False
+        return True
+
+    def _is_worth_sharing(self, group: Sequence[Copy], events: int) -> bool:
+        return (
+            self._crew is not None
+            and self._crew.parts > 1
+            and self._pace.is_quiet
+            and events >= SHARED_EVENTS_MIN
+            and not any(copy.parking for copy in group)
+        )
 
     async def _build_group(self, connection: asyncpg.Connection, group: Sequence[Copy], goal: int) -> None:
         """The next page is read while this one is folded and written."""
@@ -162,6 +226,12 @@ class Rebuild:
                         await copy.move(connection, position)
                 self._advanced(position, goal)
                 await self._rest(connection, time.monotonic() - began)
+                if self._is_worth_sharing(group, goal - position):
+                    assert self._crew is not None
+                    async with connection.transaction():
+                        for copy in group:
+                            await copy.share(connection, self._crew.parts)
+                    return
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -173,7 +243,7 @@ class Rebuild:
     async def _read(self, position: int, goal: int, topics: Sequence[str]) -> fold.Page:
         limit = self._pace.page_events
         recorded = await self._log.read_after(position, limit=limit, up_to_position=goal, topics=topics)
-        page = fold.read(recorded, recorded[-1].position if len(recorded) >= limit else goal)
+        page = fold.read(recorded, recorded[-1].position if len(recorded) >= limit else goal, self._part)
         if page.newer is not None:
             raise StaleCheckpoint(page.newer)
         return page
@@ -195,6 +265,8 @@ class Rebuild:
             async with connection.transaction():
                 result = await copy.save(connection, page)
         except UNWRITABLE as failure:
+            if copy.part is not None:
+                raise Entangled(str(failure)) from failure
             copy.parking = parking
             if len(page.facts) > 1:
                 for fact in page.facts:

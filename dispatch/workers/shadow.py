@@ -22,6 +22,10 @@ KEYS_MAX = 100_000
 """Rows that a switch takes over one by one; if there are more, it goes through the tables."""
 
 
+class Entangled(Exception):
+    """A fact must be parked, and what follows it may be in another part: one process must fold them all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Live rows against rebuilt ones at one position. `differences` are keys (the first few) with what is wrong."""
@@ -42,13 +46,19 @@ class Comparison:
 
 @dataclass(slots=True)
 class Copy:
-    """The copy being built. `touched` collects the keys of rows once somebody asks for them."""
+    """The copy being built. `touched` collects the keys of rows once somebody asks for them.
+
+    While several processes build it, each has a part of its entities, with a checkpoint of its own. `shares` are those
+    checkpoints, in the order of the parts, where a rebuild left them.
+    """
 
     projection: Projection
+    part: fold.Part | None = None
     position: int = 0
     parking: dict[str, int] = field(default_factory=dict)
     cache: RowCache = field(default_factory=RowCache)
     touched: set[Key] | None = None
+    shares: tuple[int, ...] = ()
     store: RowStore = field(init=False)
     building: str = field(init=False)
     columns: list[str] = field(init=False)
@@ -57,9 +67,13 @@ class Copy:
     def __post_init__(self) -> None:
         table = self.projection.table
         self.store = RowStore(table, f"{table.name}__building")
-        self.building = self.projection.name + BUILDING
+        self.building = self.name_of(self.part)
         self.columns = [f'"{name}"' for name in self.store.columns]
         self.keys = [f'"{name}"' for name in self.store.key]
+
+    def name_of(self, part: fold.Part | None) -> str:
+        """Of the checkpoint of all of it or of a part, of its parked facts, and of the lock of who builds it."""
+        return self.projection.name + BUILDING + ("" if part is None else f" {part}")
 
     @property
     def live(self) -> str:
@@ -75,37 +89,69 @@ class Copy:
     def _same(self) -> str:
         return " AND ".join(f"l.{key} = s.{key}" for key in self.keys)
 
-    async def begin(self, connection: asyncpg.Connection, *, fresh: bool) -> None:
-        """Go on where it was left, or begin an empty one."""
-        stored = await connection.fetchrow(
-            "SELECT version, position FROM read.checkpoints WHERE name = $1", self.building
+    async def begin(self, connection: asyncpg.Connection, *, fresh: bool = False) -> None:
+        """Go on where it was left, or begin an empty one; of a part there is always something to go on with."""
+        found = await connection.fetch(
+            "SELECT name, version, position FROM read.checkpoints WHERE starts_with(name, $1)", self.name_of(None)
         )
-        if fresh or stored is None or stored["version"] != self.projection.version:
-            await self.drop(connection)
-            await self._create(connection)
-        else:
-            self.position = stored["position"]
+        stored = {row["name"]: row["position"] for row in found if row["version"] == self.projection.version}
+        if self.part is None and (fresh or self.building not in stored):
+            await self.restart(connection)
+            return
+        self.position = stored[self.building]
         waiting = await connection.fetch(
             "SELECT entity, min(follows) AS follows FROM read.parked WHERE projection = $1 GROUP BY entity",
             self.building,
         )
         self.parking = {row["entity"]: row["follows"] for row in waiting}
+        of = 0 if self.part is not None else len(stored) - 1
+        self.shares = tuple(stored[self.name_of(fold.Part(number, of))] for number in range(of))
+
+    async def restart(self, connection: asyncpg.Connection) -> None:
+        """Begin an empty one."""
+        async with connection.transaction():
+            await self.drop(connection)
+            await self._create(connection)
+        self.position, self.parking, self.shares = 0, {}, ()
+        self.cache.clear()
+
+    async def share(self, connection: asyncpg.Connection, parts: int) -> None:
+        """Checkpoints for so many parts, where the copy stands. Nothing may be parked: who waits for what is not said
+        between processes."""
+        assert self.part is None, "a part of a part"
+        assert not self.parking, "facts are parked"
+        await connection.executemany(
+            "INSERT INTO read.checkpoints (name, version, position, state) VALUES ($1, $2, $3, 'building')",
+            [
+                (self.name_of(fold.Part(number, parts)), self.projection.version, self.position)
+                for number in range(parts)
+            ],
+        )
+        self.shares = (self.position,) * parts
+
+    async def join(self, connection: asyncpg.Connection, position: int) -> None:
+        """All parts have come to `position`: they are one again."""
+        await connection.execute(
+            "DELETE FROM read.checkpoints WHERE starts_with(name, $1) AND position = $2", self.building + " ", position
+        )
+        await self.move(connection, position)
+        self.shares = ()
+        self.cache.clear()
 
     async def _create(self, connection: asyncpg.Connection) -> None:
-        async with connection.transaction():
-            await connection.execute(f"CREATE TABLE {self.shadow} (LIKE {self.live} INCLUDING DEFAULTS)")
-            await connection.execute(f"ALTER TABLE {self.shadow} ADD PRIMARY KEY ({', '.join(self.keys)})")
-            await connection.execute(
-                "INSERT INTO read.checkpoints (name, version, position, state) VALUES ($1, $2, 0, 'building')",
-                self.building,
-                self.projection.version,
-            )
+        await connection.execute(f"CREATE TABLE {self.shadow} (LIKE {self.live} INCLUDING DEFAULTS)")
+        await connection.execute(f"ALTER TABLE {self.shadow} ADD PRIMARY KEY ({', '.join(self.keys)})")
+        await connection.execute(
+            "INSERT INTO read.checkpoints (name, version, position, state) VALUES ($1, $2, 0, 'building')",
+            self.building,
+            self.projection.version,
+        )
 
     async def drop(self, connection: asyncpg.Connection) -> None:
         """Leave nothing of it behind."""
         async with connection.transaction():
             await connection.execute(f"DROP TABLE IF EXISTS {self.shadow}")
-            await connection.execute("DELETE FROM read.checkpoints WHERE name = $1", self.building)
+            await connection.execute("DELETE FROM read.checkpoints WHERE starts_with(name, $1)", self.building)
             await connection.execute("DELETE FROM read.parked WHERE projection = $1", self.building)
 
     async def move(self, connection: asyncpg.Connection, position: int) -> None:
@@ -122,6 +168,8 @@ class Copy:
             known, missing = self.cache.find(fold.keys_of(self.projection, page))
             known |= await self.store.load(connection, missing)
         result = fold.fold(self.projection, page, known, self.parking)
+        if result.parked and self.part is not None:
+            raise Entangled(f"{result.parked[0].reason} at position {result.parked[0].position}")
         rows = {key: row for key, row in result.rows.items() if row is not None}
         if self.projection.is_append_only:
             await self._add(connection, list(rows.values()))

@@ -46,13 +46,32 @@ def opened(name: str, state: bytes) -> Fact[Event]:
 @given(drawing=st.data())
 def test_a_fact_that_is_opened_later_is_the_same_fact(name, drawing):
     event = drawing.draw(values(EVENTS[name]))
-    state = encode(event, drawing.draw(values(Envelope)))
+    envelope = drawing.draw(values(Envelope))
+    state = encode(event, envelope)
     fact = opened(name, state)
+    assert fact.occurred_at == envelope.occurred_at
+    for field in set(EVENTS[name].model_fields) - {"explanation"}:
+        assert getattr(fact.gist(), field) == getattr(event, field)
+    assert type(fact.gist()) is EVENTS[name]
     assert (fact.name, fact.plain()) == (name, json.loads(state)["body"])
     assert fact == read(name, state)
     assert fact.plain() == read(name, state).plain()
     if "incident_id" in EVENTS[name].model_fields and event.incident_id is not None:
         assert opened(name, state).about() == event.incident_id == read(name, state).about()
+
+
+def test_an_explanation_is_the_last_field_and_a_gist_lacks_it_loudly():
+    """What is found behind it would be cut off with it."""
+    explained = [event for event in EVENTS.values() if "explanation" in event.model_fields]
+    assert explained
+    for event in explained:
+        assert [*event.model_fields][-1] == "explanation"
+        full = event.model_validate(sample(event, full=True))
+        fact = opened(event.name, encode(full, ENVELOPE))
+        with pytest.raises(AttributeError):
+            fact.gist().explanation  # noqa: B018
+        assert fact.event == full
+        assert fact.gist().model_copy(update={"explanation": full.explanation}) == full
 
 
 @pytest.mark.parametrize("form", ["full", "minimal"])

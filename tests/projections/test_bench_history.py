@@ -54,7 +54,9 @@ def test_the_codec_is_measured_on_what_was_recorded(history: list[RecordedEvent]
 
 
 async def test_the_bench_gives_its_figures(dsn: str, history: list[RecordedEvent]) -> None:
-    figures = await bench_rebuild(dsn, RebuildOptions(events=2_000, live_s=1.0), history)
+    said: list[str] = []
+    figures = await bench_rebuild(dsn, RebuildOptions(events=2_000, live_s=1.0), history, say=said.append)
     assert figures["events"] == 2_000
+    assert said
     for name in ("board_events_per_s", "all_events_per_s", "ratio_scan_decode", "live_ms_p99_ratio"):
         assert figures[name] > 0

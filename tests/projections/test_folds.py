@@ -21,7 +21,7 @@ from projections.fold import MemoryRows
 from projections.projection import Key, Projection, Row
 from projections.registry import PROJECTIONS
 from tests.domain.incident_story import ACCEPTED, OPENED
-from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, as_recorded, stories
+from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, as_recorded, collected, stories
 
 
 def rows_of(projection: Projection, recorded: Sequence[RecordedEvent], page_events: int) -> MemoryRows:
@@ -137,3 +137,20 @@ def test_every_incident_event_belongs_to_a_story() -> None:
 @pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=PROJECTIONS)
 def test_topics_are_events_of_the_catalogue(projection: Projection) -> None:
     assert projection.topics <= set(EVENTS)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=lambda one: one.name)
+def test_parts_of_a_page_are_the_page(projection: Projection) -> None:
+    """All keys of a fact begin with its entity, so what processes fold apart is what one folds."""
+    for story in collected(20):
+        recorded = as_recorded(story)
+        for fact in fold.read(recorded, recorded[-1].position).of(projection):
+            assert isinstance(fact, Fact)
+            assert {key[0] for key in projection.keys(fact)} <= {projection.entity(fact)}
+        whole = MemoryRows(projection)
+        whole.take(fold.read(recorded, recorded[-1].position))
+        parts = [MemoryRows(projection) for _ in range(3)]
+        for number, rows in enumerate(parts):
+            rows.take(fold.read(recorded, recorded[-1].position, fold.Part(number, 3)))
+        assert {key: row for rows in parts for key, row in rows.rows.items()} == whole.rows
+        assert sum(len(rows.rows) for rows in parts) == len(whole.rows)
