@@ -22,7 +22,7 @@ from domain.identifiers import companion_of
 from domain.incident.admission import LIVE
 from domain.incident.decider import INITIAL, IncidentState, evolve
 from domain.incident.events import IncidentRouted
-from domain.policies.recommendation import UnitView, recommend
+from domain.policies.recommendation import Fleet, UnitView, recommend
 from domain.rulebook.content import Rulebook
 from domain.vocabulary import MessageStatus
 
@@ -98,10 +98,10 @@ class Recommender:
                 state = evolve(state, as_fact(row).event)
             if state.phase in LIVE and state.status is MessageStatus.ACTUAL:
                 wanted[incident_id] = state, (causes[incident_id].position, self.units.position)
-        views = await self._views([state for state, _ in wanted.values()], rulebook, now)
+        fleet = Fleet(await self._views([state for state, _ in wanted.values()], rulebook, now), rulebook)
         changes = []
         for incident_id, (state, positions) in wanted.items():
-            event = recommend(incident_id, state.category, state.place.point, views, rulebook, positions)
+            event = recommend(incident_id, state.category, state.place.point, fleet, positions)
             if event is not None:
                 cause = causes[incident_id].envelope.event_id
                 changes.append(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from math import asin, cos, radians, sin, sqrt
 from typing import Generic, TypeVar
 
@@ -23,6 +23,26 @@ def distance_m(one: GeoPoint, other: GeoPoint) -> float:
     half_lat = sin((south - north) / 2)
     half_lon = sin(radians(other.lon - one.lon) / 2)
     return 2 * EARTH_RADIUS_M * asin(min(1.0, sqrt(half_lat**2 + cos(north) * cos(south) * half_lon**2)))
+
+
+class Spot:
+    """A point that is measured against many: what its distances have in common is worked out once."""
+
+    __slots__ = ("cosine", "latitude", "lon")
+
+    def __init__(self, point: GeoPoint) -> None:
+        self.latitude = radians(point.lat)
+        self.cosine = cos(self.latitude)
+        self.lon = point.lon
+
+    def distances_m(self, others: Iterable[Spot]) -> list[float]:
+        """`distance_m` to each, equal to the last bit: what is recommended must come out the same wherever it is."""
+        latitude, cosine, lon, diameter_m = self.latitude, self.cosine, self.lon, 2 * EARTH_RADIUS_M
+        halves = [
+            sin((other.latitude - latitude) / 2) ** 2 + cosine * other.cosine * sin(radians(other.lon - lon) / 2) ** 2
+            for other in others
+        ]
+        return [diameter_m * asin(sqrt(half) if half < 1.0 else 1.0) for half in halves]
 
 
 class Grid(Generic[K]):

@@ -4,23 +4,31 @@ Nearest means by where a unit is believed to be. A position older than `position
 second beyond, the unit may be `stale_drift_m_per_s` farther away than it looks. One older than
 `position_useless_after_s`, or none at all, is no belief: the unit is taken to be at its home, and that is said.
 A less preferred kind of unit is taken when it is nearer by `preference_worth_m` a rank.
+
+A flood asks hundreds of times a second, of the same units: what depends on a unit alone is worked out once for all
+incidents of a moment (`Fleet`), and what people are told only of the few that are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import compress, islice
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from domain.event import Candidate, Explanation, GeoPoint, Reason
+from domain.event import GeoPoint, Reason
 from domain.incident.events import UnitsRecommended
-from domain.policies.proximity import distance_m
+from domain.policies.proximity import Spot
 from domain.rulebook.content import ResponseRule, Rulebook
 from domain.vocabulary import UnitKind
 
 POLICY = "recommendation"
 CANDIDATES_MAX = 8
 """Named for each response rule: the chosen ones and the next best, nearest first."""
+AGAINST = ("busy", "lacks_skill", "too_far")
+"""What may speak against a unit, most basic first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,60 +47,88 @@ class UnitView:
     age_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """A unit measured against a response rule. `cost_m` orders; `distance_m` is what people are told.
+class Standing:
+    """A unit on duty, where it is taken to be, how far off that may be, and why."""
 
-    Codes only: hundreds of units are weighed for a dozen that are named.
-    """
+    __slots__ = ("belief", "drift_m", "spot", "unit")
 
-    unit: UnitView
-    distance_m: float
-    cost_m: float
-    belief: str
-    against: tuple[str, ...]
+    def __init__(self, unit: UnitView, rulebook: Rulebook) -> None:
+        where, self.drift_m, code = _believed(unit, rulebook)
+        self.unit = unit
+        self.spot = Spot(where)
+        age = {"age_s": f"{unit.age_s:.0f}"} if unit.age_s is not None else {}
+        self.belief = Reason(code=f"recommendation.{code}", values=age)
 
-    @property
-    def fits(self) -> bool:
-        """Nothing speaks against it."""
-        return not self.against
+
+@dataclass(slots=True)
+class Kin:
+    """All units of one agency and kind: how many there are, and those on duty with where they are taken to be."""
+
+    registered: int = 0
+    standings: list[Standing] = field(default_factory=list)
+    spots: list[Spot] = field(default_factory=list)
+
+
+NO_KIN = Kin()
+
+
+class Fleet:
+    """All units that may be sent, as they are at one moment under one rulebook."""
+
+    def __init__(self, units: Iterable[UnitView], rulebook: Rulebook) -> None:
+        self.rulebook = rulebook
+        self._kin: dict[tuple[str, UnitKind], Kin] = {}
+        for unit in units:
+            kin = self._kin.setdefault((unit.agency, unit.kind), Kin())
+            kin.registered += 1
+            if unit.on_duty:
+                standing = Standing(unit, rulebook)
+                kin.standings.append(standing)
+                kin.spots.append(standing.spot)
+
+    def kin(self, rule: ResponseRule) -> dict[UnitKind, Kin]:
+        """The units that a rule may send."""
+        return {kind: self._kin.get((rule.agency, kind), NO_KIN) for kind in rule.unit_kinds}
+
+
+Weighed: TypeAlias = tuple[float, UUID, float, Standing]
+"""A unit measured against a response rule: cost (m), id, distance (m), and what is known of it. In the order of the
+first two they are taken; the cost orders, the distance is what people are told."""
 
 
 def recommend(
-    incident_id: UUID,
-    category: str,
-    point: GeoPoint | None,
-    units: Sequence[UnitView],
-    rulebook: Rulebook,
-    positions: tuple[int, ...] = (),
+    incident_id: UUID, category: str, point: GeoPoint | None, fleet: Fleet, positions: tuple[int, ...] = ()
 ) -> UnitsRecommended | None:
     """What the category's response rules would send to the point. None if the category sends nobody."""
-    rules = rulebook.category(category).response
+    rules = fleet.rulebook.category(category).response
     if not rules:
         return None
     chosen: list[UUID] = []
     shortfalls: list[Reason] = []
-    candidates: list[Candidate] = []
+    candidates: list[dict[str, Any]] = []
+    spot = Spot(point) if point is not None else None
     for number, rule in enumerate(rules, 1):
-        if point is None:
+        if spot is None:
             shortfalls.append(_reason("no_point", rule))
             continue
-        free = [unit for unit in units if unit.unit_id not in chosen]
-        weighed = sorted(_weighed(rule, point, free, rulebook), key=lambda each: (each.cost_m, each.unit.unit_id))
-        taken = [each.unit.unit_id for each in weighed if each.fits][: rule.units]
+        weighed = sorted(_weighed(rule, spot, fleet, chosen))
+        taken = list(islice((each[1] for each in weighed if not _against(rule, each)), rule.units))
         chosen += taken
-        candidates += _candidates(rule, number, weighed, taken)
-        shortfalls += _shortfalls(rule, weighed, len(taken), units)
-    return UnitsRecommended(
-        incident_id=incident_id,
-        unit_ids=tuple(chosen),
-        shortfalls=tuple(shortfalls),
-        candidates=tuple(candidates),
-        explanation=Explanation(
-            policy=POLICY,
-            input_positions=positions,
-            reasons=tuple(_reason("wanted", rule, units=str(rule.units)) for rule in rules),
-        ),
+        candidates += [_candidate(rule, number, each, taken) for each in weighed[:CANDIDATES_MAX]]
+        shortfalls += _shortfalls(rule, weighed, len(taken), fleet)
+    # Validated in one go: each value by itself would be a third of the time in which a recommendation is made.
+    return UnitsRecommended.model_validate(
+        {
+            "incident_id": incident_id,
+            "unit_ids": tuple(chosen),
+            "shortfalls": tuple(shortfalls),
+            "candidates": tuple(candidates),
+            "explanation": {
+                "policy": POLICY,
+                "input_positions": positions,
+                "reasons": tuple(_reason("wanted", rule, units=str(rule.units)) for rule in rules),
+            },
+        }
     )
 
 
@@ -114,25 +150,22 @@ def chosen_again(recorded: UnitsRecommended, category: str, rulebook: Rulebook) 
     return tuple(chosen)
 
 
-def _weighed(rule: ResponseRule, point: GeoPoint, units: Iterable[UnitView], rulebook: Rulebook) -> Iterable[Weighed]:
-    """Units of the agency and kind that are on duty: free and suitable ones fit, the others say why not."""
-    for unit in units:
-        if unit.agency == rule.agency and unit.kind in rule.unit_kinds and unit.on_duty:
-            yield _weigh(rule, point, unit, rulebook)
+def _weighed(rule: ResponseRule, spot: Spot, fleet: Fleet, chosen: Collection[UUID]) -> Iterator[Weighed]:
+    """Units of the agency and kind that are on duty, whether they fit or not."""
+    for kind, kin in fleet.kin(rule).items():
+        worth_m = rule.unit_kinds.index(kind) * rule.preference_worth_m
+        for distance, standing in zip(spot.distances_m(kin.spots), kin.standings, strict=True):
+            unit_id = standing.unit.unit_id
+            if unit_id not in chosen:
+                yield distance + standing.drift_m + worth_m, unit_id, distance, standing
 
 
-def _weigh(rule: ResponseRule, point: GeoPoint, unit: UnitView, rulebook: Rulebook) -> Weighed:
-    where, drift_m, belief = _believed(unit, rulebook)
-    distance = distance_m(point, where)
-    against = []
-    if unit.is_busy:
-        against.append("busy")
-    if not unit.skills.issuperset(rule.skills):
-        against.append("lacks_skill")
-    if distance > rule.max_distance_m:
-        against.append("too_far")
-    cost = distance + drift_m + rule.unit_kinds.index(unit.kind) * rule.preference_worth_m
-    return Weighed(unit, distance, cost, belief, tuple(against))
+def _against(rule: ResponseRule, weighed: Weighed) -> tuple[str, ...]:
+    """What speaks against a unit. Asked of few: the nearest ones, until there are enough."""
+    _, _, distance, standing = weighed
+    unit = standing.unit
+    holds = unit.is_busy, not unit.skills.issuperset(rule.skills), distance > rule.max_distance_m
+    return tuple(compress(AGAINST, holds))
 
 
 def _believed(unit: UnitView, rulebook: Rulebook) -> tuple[GeoPoint, float, str]:
@@ -147,54 +180,45 @@ def _believed(unit: UnitView, rulebook: Rulebook) -> tuple[GeoPoint, float, str]
     return unit.position, 0.0, "position_fresh"
 
 
-def _candidates(rule: ResponseRule, number: int, weighed: Sequence[Weighed], taken: Sequence[UUID]) -> list[Candidate]:
-    return [
-        Candidate(
-            id=str(each.unit.unit_id),
-            chosen=each.unit.unit_id in taken,
-            reasons=_reasons(rule, number, each),
-            distance_m=round(each.distance_m, 1),
-            age_s=round(each.unit.age_s, 1) if each.unit.age_s is not None else None,
-        )
-        for each in weighed[:CANDIDATES_MAX]
-    ]
-
-
-def _reasons(rule: ResponseRule, number: int, weighed: Weighed) -> tuple[Reason, ...]:
-    unit = weighed.unit
-    age = {"age_s": f"{unit.age_s:.0f}"} if unit.age_s is not None else {}
-    values = {
-        "lacks_skill": {"skill": ", ".join(sorted(set(rule.skills) - unit.skills))},
-        "too_far": {"max_distance_m": f"{rule.max_distance_m:g}"},
+def _candidate(rule: ResponseRule, number: int, weighed: Weighed, taken: Sequence[UUID]) -> dict[str, Any]:
+    """A `Candidate`, not yet validated."""
+    cost, unit_id, distance, standing = weighed
+    unit = standing.unit
+    about = {"call_sign": unit.call_sign, "kind": unit.kind.value, "rule": str(number), "cost_m": f"{cost:.0f}"}
+    return {
+        "id": str(unit_id),
+        "chosen": unit_id in taken,
+        "reasons": (
+            {"code": "recommendation.unit", "values": about},
+            standing.belief,
+            *(_why_not(code, rule, unit) for code in _against(rule, weighed)),
+        ),
+        "distance_m": round(distance, 1),
+        "age_s": round(unit.age_s, 1) if unit.age_s is not None else None,
     }
-    about = {
-        "call_sign": unit.call_sign,
-        "kind": unit.kind.value,
-        "rule": str(number),
-        "cost_m": f"{weighed.cost_m:.0f}",
-    }
-    return (
-        Reason(code="recommendation.unit", values=about),
-        Reason(code=f"recommendation.{weighed.belief}", values=age),
-        *(Reason(code=f"recommendation.{code}", values=values.get(code, {})) for code in weighed.against),
-    )
 
 
-def _shortfalls(rule: ResponseRule, weighed: Sequence[Weighed], found: int, units: Sequence[UnitView]) -> list[Reason]:
+def _why_not(code: str, rule: ResponseRule, unit: UnitView) -> Reason:
+    values = {}
+    if code == "lacks_skill":
+        values = {"skill": ", ".join(sorted(set(rule.skills) - unit.skills))}
+    elif code == "too_far":
+        values = {"max_distance_m": f"{rule.max_distance_m:g}"}
+    return Reason(code=f"recommendation.{code}", values=values)
+
+
+def _shortfalls(rule: ResponseRule, weighed: Sequence[Weighed], found: int, fleet: Fleet) -> list[Reason]:
     """Why there are fewer than wanted: every cause that took units away, most basic first."""
     if found >= rule.units:
         return []
-    of_kind = [unit for unit in units if unit.agency == rule.agency and unit.kind in rule.unit_kinds]
+    registered = sum(kin.registered for kin in fleet.kin(rule).values())
     reasons = [_reason("too_few", rule, wanted=str(rule.units), found=str(found))]
-    if not of_kind:
+    if not registered:
         return [*reasons, _reason("none_registered", rule)]
     if not weighed:
-        return [*reasons, _reason("none_on_duty", rule, registered=str(len(of_kind)))]
-    for code in ("busy", "lacks_skill", "too_far"):
-        count = sum(code in each.against for each in weighed)
-        if count:
-            reasons.append(_reason(code, rule, units=str(count)))
-    return reasons
+        return [*reasons, _reason("none_on_duty", rule, registered=str(registered))]
+    counts = Counter(code for each in weighed for code in _against(rule, each))
+    return reasons + [_reason(code, rule, units=str(counts[code])) for code in AGAINST if counts[code]]
 
 
 def _reason(code: str, rule: ResponseRule, **values: str) -> Reason:

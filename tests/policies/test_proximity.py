@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.event import GeoPoint
-from domain.policies.proximity import Grid, distance_m
+from domain.policies.proximity import Grid, Spot, distance_m
 
 points = st.builds(GeoPoint, lon=st.floats(103.9, 104.3), lat=st.floats(30.4, 30.9))
 anywhere = st.builds(GeoPoint, lon=st.floats(-179, 179), lat=st.floats(-80, 80))
@@ -21,6 +21,11 @@ def test_distances_are_those_of_the_sphere():
 @given(anywhere, anywhere)
 def test_there_is_as_far_as_back(one, other):
     assert abs(distance_m(one, other) - distance_m(other, one)) < 1e-6
+
+
+@given(anywhere, st.lists(st.one_of(anywhere, points), max_size=20))
+def test_a_spot_measures_to_the_last_bit_what_two_points_measure(here, others):
+    assert Spot(here).distances_m(map(Spot, others)) == [distance_m(here, other) for other in others]
 
 
 @given(st.lists(points, max_size=60), points, st.sampled_from([10.0, 249.0, 251.0, 3_000.0, 20_000.0]))
