@@ -21,7 +21,7 @@ from projections import tables
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, incident_of, names
 from projections.board_rules import RULES, Change, owned_by, placed
 from projections.projection import Key, Projection, Row
-from projections.shown import instant, point, shown
+from projections.shown import columns_shown, id_text, instant, point
 
 V = TypeVar("V")
 CENTERS_MAX = 4_096
@@ -73,7 +73,7 @@ class Board(Projection):
 
 def item(row: Row) -> dict[str, Any]:
     """A board row as JSON shows it; the one shape of queues, streams and replays."""
-    listed: dict[str, Any] = shown({name: row[name] for name in _SHOWN})
+    listed = _shown(row)
     listed["place"] = {
         "address": row["address"],
         "point": point(row["lon"], row["lat"]),
@@ -82,7 +82,7 @@ def item(row: Row) -> dict[str, Any]:
 
 
 _HIDDEN = {"address", "lon", "lat", "phase_before_merge", "is_on_board"}
-_SHOWN = tuple(column.name for column in tables.board.columns if column.name not in _HIDDEN)
+_shown = columns_shown(column for column in tables.board.columns if column.name not in _HIDDEN)
 
 
 def change_of(before: Row | None, after: Row | None) -> dict[str, Any] | None:
@@ -179,7 +179,7 @@ def _acceptance(row: Row) -> list[dict[str, Any]]:
     if row["phase"] not in AWAITING_ACCEPTANCE:
         return []
     due_at = row["accept_by"]
-    owner = str(row["owner_center_id"])
+    owner = id_text(row["owner_center_id"])
     return [{"kind": "accept", "center_id": owner, "due_at": None if due_at is None else instant(due_at)}]
 
 

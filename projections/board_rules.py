@@ -12,7 +12,7 @@ from domain.incident import events as incident
 from domain.ownership import Ownership
 from domain.vocabulary import AssignmentPhase, IncidentPhase
 from projections.projection import Row
-from projections.shown import instant
+from projections.shown import id_text, instant
 
 Change: TypeAlias = dict[str, Any]
 """Columns to set."""
@@ -55,7 +55,7 @@ def _routed(row: Row, event: incident.IncidentRouted, fact: Fact[Event]) -> Chan
     recipients = [
         {
             "agency": recipient.agency,
-            "center_id": str(recipient.center_id),
+            "center_id": id_text(recipient.center_id),
             "role": recipient.role.value,
             "answer": answers.get(recipient.agency, {}).get("answer"),
             "reference": answers.get(recipient.agency, {}).get("reference"),
@@ -81,9 +81,9 @@ def _released(row: Row, event: incident.ClaimReleased, fact: Fact[Event]) -> Cha
 def _offered(row: Row, event: incident.TransferOffered, fact: Fact[Event]) -> Change:
     return {
         "transfer": {
-            "transfer_id": str(event.transfer_id),
-            "from_center_id": str(event.from_center_id),
-            "to_center_id": str(event.to.center_id),
+            "transfer_id": id_text(event.transfer_id),
+            "from_center_id": id_text(event.from_center_id),
+            "to_center_id": id_text(event.to.center_id),
             "reason": event.reason,
             "expires_at": instant(event.expires_at),
         }
@@ -101,11 +101,11 @@ def _not_transferred(row: Row, event: Event, fact: Fact[Event]) -> Change:
 def _escalated(row: Row, event: incident.IncidentEscalated, fact: Fact[Event]) -> Change:
     told = {
         "kind": "escalation",
-        "center_id": str(event.to.center_id),
+        "center_id": id_text(event.to.center_id),
         "due_at": None if event.next_due_at is None else instant(event.next_due_at),
         "deadline": event.deadline,
         "level": event.level,
-        "assignment_id": None if event.assignment_id is None else str(event.assignment_id),
+        "assignment_id": None if event.assignment_id is None else id_text(event.assignment_id),
         "late_s": event.late_s,
         "while_merged": row["merged_into"] is not None,
     }
@@ -186,18 +186,18 @@ def _folded(row: Row, event: incident.AlertsFolded, fact: Fact[Event]) -> Change
 
 def _made(row: Row, event: assignment.AssignmentMade, fact: Fact[Event]) -> Change:
     entry = {
-        "unit_id": str(event.unit_id),
+        "unit_id": id_text(event.unit_id),
         "call_sign": event.call_sign,
         "agency": event.agency,
         "phase": AssignmentPhase.MADE.value,
         "stacked": event.stacked,
     }
-    return {"assignments": {**row["assignments"], str(event.assignment_id): entry}}
+    return {"assignments": {**row["assignments"], id_text(event.assignment_id): entry}}
 
 
 def _moved_to(phase: AssignmentPhase) -> Callable[[Row, Any, Fact[Event]], Change]:
     def moved(row: Row, event: Any, fact: Fact[Event]) -> Change:
-        key = str(event.assignment_id)
+        key = id_text(event.assignment_id)
         entry = row["assignments"].get(key)
         if entry is None:
             return {}

@@ -10,7 +10,7 @@ from domain.assignment import events as assignment
 from domain.event import Event, Fact, Place
 from domain.incident import events as incident
 from domain.vocabulary import AssignmentPhase
-from projections.shown import instant, shown
+from projections.shown import id_text, instant, shown
 
 Document: TypeAlias = Mapping[str, Any]
 Change: TypeAlias = dict[str, Any]
@@ -35,14 +35,14 @@ def stamp(fact: Fact[Event]) -> dict[str, Any]:
         "by": {
             "kind": actor.kind.value,
             "id": actor.id,
-            "center_id": None if actor.center_id is None else str(actor.center_id),
+            "center_id": None if actor.center_id is None else id_text(actor.center_id),
             "agency": actor.agency,
         },
     }
 
 
 def _text(value: UUID | None) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else id_text(value)
 
 
 def _added(document: Document, name: str, entry: Mapping[str, Any]) -> Change:
@@ -101,7 +101,7 @@ def _escalated(document: Document, event: incident.IncidentEscalated, fact: Fact
         **stamp(fact),
         "level": event.level,
         "deadline": event.deadline,
-        "to_center_id": str(event.to.center_id),
+        "to_center_id": id_text(event.to.center_id),
         "assignment_id": _text(event.assignment_id),
         "due_at": instant(event.due_at),
         "late_s": event.late_s,
@@ -125,7 +125,7 @@ def _reported(document: Document, event: incident.ReportAttached, fact: Fact[Eve
 
 
 def _claimed(document: Document, event: incident.IncidentClaimed, fact: Fact[Event]) -> Change:
-    entry = {**stamp(fact), "operator_id": str(event.operator_id), "released_at": None}
+    entry = {**stamp(fact), "operator_id": id_text(event.operator_id), "released_at": None}
     return {"claims": [*_claims_ended(document, fact), entry]}
 
 
@@ -141,9 +141,9 @@ def _claims_ended(document: Document, fact: Fact[Event]) -> list[Any]:
 def _offered(document: Document, event: incident.TransferOffered, fact: Fact[Event]) -> Change:
     entry = {
         **stamp(fact),
-        "transfer_id": str(event.transfer_id),
-        "from_center_id": str(event.from_center_id),
-        "to_center_id": str(event.to.center_id),
+        "transfer_id": id_text(event.transfer_id),
+        "from_center_id": id_text(event.from_center_id),
+        "to_center_id": id_text(event.to.center_id),
         "reason": event.reason,
         "expires_at": instant(event.expires_at),
         "outcome": "offered",
@@ -182,9 +182,9 @@ def _merge(direction: str, other: str) -> Rule:
     def merged(document: Document, event: Any, fact: Fact[Event]) -> Change:
         entry = {
             **stamp(fact),
-            "merge_id": str(event.merge_id),
+            "merge_id": id_text(event.merge_id),
             "direction": direction,
-            "incident_id": str(getattr(event, other)),
+            "incident_id": id_text(getattr(event, other)),
             "undone": None,
         }
         return _added(document, "merges", entry)
@@ -197,7 +197,9 @@ def _unmerged(document: Document, event: Any, fact: Fact[Event]) -> Change:
 
 
 def _noted(document: Document, event: incident.NoteAdded, fact: Fact[Event]) -> Change:
-    return _added(document, "notes", {**stamp(fact), "note_id": str(event.note_id), "text": event.text, "struck": None})
+    return _added(
+        document, "notes", {**stamp(fact), "note_id": id_text(event.note_id), "text": event.text, "struck": None}
+    )
 
 
 def _struck(document: Document, event: incident.NoteStruck, fact: Fact[Event]) -> Change:
@@ -212,8 +214,8 @@ def _evidence(document: Document, event: incident.EvidenceAttached, fact: Fact[E
 def _made(document: Document, event: assignment.AssignmentMade, fact: Fact[Event]) -> Change:
     entry = {
         **stamp(fact),
-        "assignment_id": str(event.assignment_id),
-        "unit_id": str(event.unit_id),
+        "assignment_id": id_text(event.assignment_id),
+        "unit_id": id_text(event.unit_id),
         "call_sign": event.call_sign,
         "agency": event.agency,
         "phase": AssignmentPhase.MADE.value,
@@ -236,7 +238,7 @@ def _moved_to(phase: AssignmentPhase) -> Rule:
         return {
             "assignments": [
                 {**entry, "phase": phase.value, "steps": [*entry["steps"], step], **said}
-                if entry["assignment_id"] == str(event.assignment_id)
+                if entry["assignment_id"] == id_text(event.assignment_id)
                 else entry
                 for entry in document["assignments"]
             ]

@@ -34,6 +34,7 @@ LISTS = (
     "answers",
     "outcomes",
 )
+_BOUNDED = frozenset(LISTS)
 
 
 class IncidentCards(Projection):
@@ -56,11 +57,11 @@ class IncidentCards(Projection):
             if fact.name != incident.IncidentOpened.name:
                 return None
             row = {"incident_id": fact.stream_id, "document": empty(), "updated_position": fact.position}
-        document = row["document"]
-        if fact.name in PLAIN_RULES:
-            document = _bounded({**document, **PLAIN_RULES[fact.name](document, fact.plain(), fact)})
-        elif fact.name in RULES:
-            document = _bounded({**document, **RULES[fact.name](document, fact.gist(), fact)})
+        document, name = row["document"], fact.name
+        if name in PLAIN_RULES:
+            document = _with(document, PLAIN_RULES[name](document, fact.plain(), fact))
+        elif name in RULES:
+            document = _with(document, RULES[name](document, fact.gist(), fact))
         return {**row, "document": document, "updated_position": fact.position}
 
 
@@ -89,12 +90,13 @@ def card(board_row: Row, card_row: Row | None, alerts: Sequence[Row] = ()) -> di
     }
 
 
-def _bounded(document: Mapping[str, Any]) -> dict[str, Any]:
-    bounded = dict(document)
-    for name in LISTS:
-        too_many = len(bounded[name]) - LIST_MAX
+def _with(document: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """The document after a change. Lists that did not change were bounded when they did."""
+    after = {**document, **change}
+    for name in change:
+        too_many = len(change[name]) - LIST_MAX if name in _BOUNDED else 0
         if too_many > 0:
-            bounded[name] = bounded[name][too_many:]
-            omitted = bounded["omitted"]
-            bounded["omitted"] = {**omitted, name: omitted.get(name, 0) + too_many}
-    return bounded
+            after[name] = change[name][too_many:]
+            omitted = after["omitted"]
+            after["omitted"] = {**omitted, name: omitted.get(name, 0) + too_many}
+    return after

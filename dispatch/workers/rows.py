@@ -68,8 +68,9 @@ class RowStore:
 
     def __init__(self, table: Table, name: str | None = None) -> None:
         self.name = name or table.name
-        self.columns = [column.name for column in table.columns]
-        self.key = [column.name for column in table.primary_key.columns]
+        # SQLAlchemy's own kind of text is slow to look up by.
+        self.columns = [str(column.name) for column in table.columns]
+        self.key = [str(column.name) for column in table.primary_key.columns]
         self._own = qualified(self.name)
         listed = ", ".join(f'"{name}"' for name in self.columns)
         keys = ", ".join(f'"{name}"' for name in self.key)
