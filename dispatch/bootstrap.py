@@ -39,6 +39,7 @@ from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.ingest.gateways import GatewayIntake
+from dispatch.ingest.gathering import PAGE_EVERY_S
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.partners.accounts import accounts_config
@@ -114,7 +115,12 @@ class Foundation:
     def intake(self) -> Intake:
         """Machine messages of every known format, and those kept aside. `watch` runs beside it."""
         desk, kept = AlertDesk(self.scribe, self.directory, self.ids), EdgeStatements(self.pool)
-        return Intake(desk, Quarantine(kept, self.scribe, self.ids), wait_s_max=self.settings.alert_wait_s_max)
+        return Intake(
+            desk,
+            Quarantine(kept, self.scribe, self.ids),
+            wait_s_max=self.settings.alert_wait_s_max,
+            page_every_s=PAGE_EVERY_S,
+        )
 
 
 def database_url(settings: Settings) -> str:

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
 
 from dispatch.api import (
     administration,
@@ -28,13 +30,13 @@ from dispatch.api.assignments import Assignments
 from dispatch.api.conditions import Running
 from dispatch.api.description import describe
 from dispatch.api.gate import BodyLimit, Gate
+from dispatch.api.machine_door import MachineDoor
 from dispatch.api.patience import Patience
 from dispatch.api.rates import Rates
 from dispatch.api.tracing import Tracing
 from dispatch.api.wiring import Services
 
 ROUTERS = (
-    # Machines first: a path is looked for router by router, and nine of them cost an alert 0.2 ms.
     ingest.machines,
     centers.router,
     agencies.router,
@@ -52,7 +54,24 @@ ROUTERS = (
 )
 
 
-def create_application(services: Services) -> FastAPI:
+class Application(FastAPI):
+    """The framework's application inside our own layers.
+
+    Ours come first, so that a machine's message passes none of the framework's.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Traced first, then shed, then measured; then the door for machines, and behind it everything else."""
+        framework = super().build_middleware_stack()
+        # Its outermost layer answers what nobody foresaw, as ours does: only one of them may.
+        assert isinstance(framework, ServerErrorMiddleware)
+        settings = self.state.services.settings
+        door = MachineDoor(framework.app, ingest.machines.routes)
+        measured = BodyLimit(Patience(door), bytes_max=settings.body_bytes_max)
+        return Tracing(Gate(measured, in_flight_max=settings.requests_in_flight_max))
+
+
+def create_application(services: Services) -> Application:
     """The ASGI application of one process. Its lifespan starts and stops the tail of the change feed."""
 
     @asynccontextmanager
@@ -65,7 +84,7 @@ def create_application(services: Services) -> FastAPI:
             await services.operations.close()
             await services.freshness.close()
 
-    app = FastAPI(
+    app = Application(
         title="City Dispatch",
         lifespan=lifespan,
         docs_url=None,
@@ -84,11 +103,6 @@ def create_application(services: Services) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     _describe_once(app, services)
-    # The last one added is the outermost: traced first, then shed, then measured.
-    app.add_middleware(Patience)
-    app.add_middleware(BodyLimit, bytes_max=services.settings.body_bytes_max)
-    app.add_middleware(Gate, in_flight_max=services.settings.requests_in_flight_max)
-    app.add_middleware(Tracing)
     return app
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends
-from fastapi.routing import APIRoute
 
 from dispatch.api.access import permit
 from dispatch.api.problem import declared
 
 
-def protected(tag: str, *, route_class: type[APIRoute] = APIRoute) -> APIRouter:
+def protected(tag: str) -> APIRouter:
     """A router whose every route is checked against the access matrix before anything else happens."""
-    return APIRouter(
-        prefix="/v1", tags=[tag], dependencies=[Depends(permit)], responses=declared(), route_class=route_class
-    )
+    return APIRouter(prefix="/v1", tags=[tag], dependencies=[Depends(permit)], responses=declared())

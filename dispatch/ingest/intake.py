@@ -10,6 +10,7 @@ from math import inf
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.ingest.adapters import ADAPTERS
 from dispatch.ingest.admission import Admission, watch
+from dispatch.ingest.gathering import Gathering
 from dispatch.ingest.identifying import masked
 from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.multipart import without_media
@@ -61,7 +62,7 @@ class Taken:
 
 class Intake:
     """Takes messages of every known format. With `wait_s_max`, no more of them than would wait so long for the board,
-    as long as `watch` runs.
+    as long as `watch` runs. With `page_every_s`, single alerts of many senders are recorded in pages, so far apart.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class Intake:
         adapters: Mapping[str, Adapter] | None = None,
         *,
         wait_s_max: float = inf,
+        page_every_s: float = 0.0,
     ) -> None:
         self._desk = desk
+        self._singles = Gathering(desk.receive, every_s=page_every_s) if page_every_s else None
         self.quarantine = quarantine
         self.admission = Admission(wait_s_max)
         self._adapters = ADAPTERS if adapters is None else adapters
@@ -98,6 +101,8 @@ class Intake:
         """Several messages in one lane call. Nothing is answered before all of it is recorded or kept."""
         parsed = [self._understand(message) for message in messages]
         receipts = await self._record(messages, parsed)
+        if len(messages) == 1:
+            return [await self._taken(messages[0], parsed[0], receipts)]
         # At once: of a page of poison each is a row and a fact, and both are grouped further down.
         return await asyncio.gather(*(self._taken(*each, receipts) for each in zip(messages, parsed, strict=True)))
 
@@ -147,23 +152,32 @@ class Intake:
             for entry in _drafts(found)
         ]
         with self.admission.entering(len(arrivals)):
-            received = await self._desk.receive(arrivals) if arrivals else []
+            received = await self._receive(arrivals) if arrivals else []
         return {id(arrival.draft): result for arrival, result in zip(arrivals, received, strict=True)}
+
+    async def _receive(self, arrivals: Sequence[Arrival]) -> list[AlertReceipt | Refusal]:
+        if self._singles is not None and len(arrivals) == 1:
+            return await self._singles.take(arrivals)
+        return await self._desk.receive(arrivals)
 
     async def _taken(
         self, message: Message, parsed: Parsed | NotUnderstood, receipts: Mapping[int, AlertReceipt | Refusal]
     ) -> Taken:
         if isinstance(parsed, NotUnderstood):
             return Taken((await self._set_aside(message, parsed, message.body),))
-        results = await asyncio.gather(*(self._result(message, entry, receipts) for entry in parsed.entries))
-        return Taken(tuple(results), parsed.batch, parsed.heartbeat)
+        aside = [entry for entry in parsed.entries if isinstance(entry, Rejected)]
+        if not aside:
+            told = tuple([self._told(message, receipts[id(entry)]) for entry in parsed.entries])
+            return Taken(told, parsed.batch, parsed.heartbeat)
+        kept = iter(await asyncio.gather(*(self._set_aside(message, each.refusal, each.body) for each in aside)))
+        results = tuple(
+            next(kept) if isinstance(entry, Rejected) else self._told(message, receipts[id(entry)])
+            for entry in parsed.entries
+        )
+        return Taken(results, parsed.batch, parsed.heartbeat)
 
-    async def _result(
-        self, message: Message, entry: Entry, receipts: Mapping[int, AlertReceipt | Refusal]
-    ) -> AlertReceipt | Declined:
-        if isinstance(entry, Rejected):
-            return await self._set_aside(message, entry.refusal, entry.body)
-        result = _result_of(entry, receipts, None)
+    def _told(self, message: Message, found: AlertReceipt | Refusal) -> AlertReceipt | Declined:
+        result = _told(found, None)
         ALERTS.labels(message.adapter, _outcome(result)).inc()
         return result
 
@@ -188,14 +202,17 @@ def _drafts(found: Parsed | NotUnderstood) -> Iterable[Draft]:
 
 
 def _result_of(
-    entry: Draft | Rejected, receipts: Mapping[int, AlertReceipt | Refusal], kept_as: str | None
+    entry: Entry, receipts: Mapping[int, AlertReceipt | Refusal], kept_as: str | None
 ) -> AlertReceipt | Declined:
     if isinstance(entry, Rejected):
         return Declined(entry.refusal.code, entry.refusal.detail, entry.refusal.pointer, kept_as)
-    result = receipts[id(entry)]
-    if isinstance(result, AlertReceipt):
-        return result
-    return Declined(result.code, result.detail, kept_as=kept_as)
+    return _told(receipts[id(entry)], kept_as)
+
+
+def _told(found: AlertReceipt | Refusal, kept_as: str | None) -> AlertReceipt | Declined:
+    if isinstance(found, AlertReceipt):
+        return found
+    return Declined(found.code, found.detail, kept_as=kept_as)
 
 
 def _outcome(result: AlertReceipt | Declined) -> str:

@@ -30,6 +30,7 @@ from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
+from dispatch.ingest.gathering import PAGE_EVERY_S
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.store.positions import PostgresUnitPositions
@@ -150,6 +151,7 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
                 AlertDesk(scribe, directory, ids),
                 Quarantine(EdgeStatements(pool), scribe, ids),
                 wait_s_max=settings.alert_wait_s_max,
+                page_every_s=PAGE_EVERY_S,
             ),
         )
         projector = await Projector.open(log, dsn)
