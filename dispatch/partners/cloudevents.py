@@ -7,15 +7,20 @@ mode; the attribute is `ce-datacontenttype`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 PREFIX = "ce-"
 _PLAIN = frozenset(chr(code) for code in range(0x21, 0x7F)) - {'"', "%"}
+_PLAIN_ONLY = re.compile(f"[{re.escape(''.join(sorted(_PLAIN)))}]*")
+"""Nearly every value: ids, instants, names of ours."""
 
 
 def encoded(value: str) -> str:
     """A header value that survives the wire."""
+    if _PLAIN_ONLY.fullmatch(value):
+        return value
     return "".join(
         character if character in _PLAIN else "".join(f"%{byte:02X}" for byte in character.encode())
         for character in value

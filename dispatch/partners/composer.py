@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from dispatch.partners.cloudevents import headers_of
@@ -18,11 +19,14 @@ from domain.vocabulary import ActorKind
 
 HEADER_BYTES_RESERVED = 2_048
 """Room for what the relay adds to a message: batch headers, sequence, epoch."""
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_Places: TypeAlias = tuple[str | None, str | None]
+"""Codes of the center and of the station that a subject names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One numbered message as it will be sent. `headers` are the CloudEvents headers."""
+    """One numbered message as it will be sent. `headers` are the CloudEvents headers, a JSON object."""
 
     agency: str
     sequence: int
@@ -30,7 +34,7 @@ class Entry:
     message_id: UUID
     type: str
     subject: str
-    headers: dict[str, str]
+    headers: str
     body: bytes
     from_partner: bool
 
@@ -52,40 +56,59 @@ class Composer:
         before = incidents.get(incident_id, SharedIncident())
         shared, heard = notices(before, after(before, fact), fact, self._tree)
         incidents[incident_id] = shared
-        return [self._entry(notice, fact, shared) for notice in heard]
+        if not heard:
+            return []
+        headers, places = self._headers(fact, incident_id), self._places(shared.state.owner)
+        return [self._entry(notice, fact, incident_id, headers, places) for notice in heard]
 
-    def _entry(self, notice: Notice, fact: Fact[Event], shared: SharedIncident) -> Entry:
-        sequence = self._last[notice.agency] = self._last[notice.agency] + 1
-        incident_id, kind = incident_of(fact), notice.contract.type
-        message_id = uuid5(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
-        actor = fact.envelope.actor
-        own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
-        causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id
-        headers = headers_of(
+    def _headers(self, fact: Fact[Event], incident_id: UUID) -> dict[str, str]:
+        """Those of all messages that follow from a fact; what is empty is each message's own."""
+        return headers_of(
             {
                 "specversion": "1.0",
-                "id": str(message_id),
-                "type": kind,
+                "id": "",
+                "type": "",
                 "source": f"/city/{self._city}/dispatch",
                 "subject": f"incident/{incident_id}",
                 "time": fact.envelope.occurred_at.isoformat(),
                 "recordedtime": fact.recorded_at.isoformat(),
                 "datacontenttype": "application/json",
-                "sequence": str(sequence),
+                "sequence": "",
                 "correlationid": str(incident_id),
-                "causationid": str(causation),
+                "causationid": "",
             }
         )
-        subject = self._subject(notice, shared.state.owner)
-        body = as_json(notice.body)
-        if len(body) + len(as_json(headers)) + len(subject) + HEADER_BYTES_RESERVED > MESSAGE_BYTES_MAX:
-            body = _by_reference(notice.body, incident_id, fact.position)
-        return Entry(notice.agency, sequence, fact.position, message_id, kind, subject, headers, body, from_partner=own)
 
-    def _subject(self, notice: Notice, owner: Ownership | None) -> str:
-        center, station = self._tree.places(owner) if owner else (None, None)
-        message = subject_token(notice.contract.type)
-        return feed_subject(self._city, notice.agency, center=center, station=station, message=message)
+    def _entry(
+        self, notice: Notice, fact: Fact[Event], incident_id: UUID, shared_headers: Mapping[str, str], places: _Places
+    ) -> Entry:
+        sequence = self._last[notice.agency] = self._last[notice.agency] + 1
+        kind = notice.contract.type
+        message_id = uuid5(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
+        actor = fact.envelope.actor
+        own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
+        causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id
+        own_headers = {"id": str(message_id), "type": kind, "sequence": str(sequence), "causationid": str(causation)}
+        headers = as_json({**shared_headers, **headers_of(own_headers)})
+        center, station = places
+        subject = feed_subject(self._city, notice.agency, center=center, station=station, message=subject_token(kind))
+        body = as_json(notice.body)
+        if len(body) + len(headers) + len(subject) + HEADER_BYTES_RESERVED > MESSAGE_BYTES_MAX:
+            body = _by_reference(notice.body, incident_id, fact.position)
+        return Entry(
+            notice.agency,
+            sequence,
+            fact.position,
+            message_id,
+            kind,
+            subject,
+            headers.decode(),
+            body,
+            from_partner=own,
+        )
+
+    def _places(self, owner: Ownership | None) -> _Places:
+        return self._tree.places(owner) if owner else (None, None)
 
 
 def _by_reference(body: Mapping[str, object], incident_id: UUID, position: int) -> bytes:
@@ -95,4 +118,4 @@ def _by_reference(body: Mapping[str, object], incident_id: UUID, position: int) 
 
 def as_json(value: object) -> bytes:
     """Compact UTF-8 JSON, as sent."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON(value).encode()

@@ -12,6 +12,7 @@ always leaves. No field here holds anything personal, internal notes, evidence, 
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -315,6 +316,7 @@ FEED_FIELDS: frozenset[str] = frozenset(IncidentMessage.model_fields) - ADDRESS_
 """What an agency's registration may list."""
 
 
+@cache
 def subject_token(message_type: str) -> str:
     """`dispatch.incident.severity_raised.v1` → `incident-severity_raised`: the last token of a feed subject."""
     found = re.fullmatch(r"dispatch\.([a-z_]+)\.([a-z_]+)\.v\d+", message_type)

@@ -16,7 +16,7 @@ import asyncpg
 
 from dispatch.handling.scribe import as_fact
 from dispatch.partners import tree as trees
-from dispatch.partners.composer import Composer, Entry, as_json
+from dispatch.partners.composer import Composer, Entry
 from dispatch.partners.sharing import STORED, TOPICS, SharedIncident, incident_of
 from dispatch.partners.tree import Tree
 from dispatch.ports import EventLog, RecordedEvent
@@ -190,7 +190,7 @@ class Feed:
             await connection.execute(WRITE_PARKED, *map(list, zip(*page.parked, strict=True)))
         if page.entries:
             rows = [
-                (e.agency, e.sequence, e.position, e.message_id, e.type, e.subject, as_json(e.headers).decode(), e.body,
+                (e.agency, e.sequence, e.position, e.message_id, e.type, e.subject, e.headers, e.body,
                  e.from_partner)
                 for e in page.entries
             ]  # fmt: skip

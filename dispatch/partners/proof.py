@@ -14,7 +14,7 @@ import asyncpg
 from dispatch.handling.scribe import as_fact
 from dispatch.partners import tree as trees
 from dispatch.partners.client import PartnerClient
-from dispatch.partners.composer import Composer, Entry, as_json
+from dispatch.partners.composer import Composer, Entry
 from dispatch.partners.feed import NAME, READ_CHECKPOINT
 from dispatch.partners.sharing import TOPICS, SharedIncident
 from dispatch.partners.tree import Tree
@@ -103,7 +103,13 @@ async def _written(pool: asyncpg.Pool, agency: str) -> AsyncIterator[asyncpg.Rec
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
-    headers = as_json(entry.headers).decode()
     return (
-        entry.agency, entry.sequence, entry.position, entry.message_id, entry.type, entry.subject, headers, entry.body
-    )  # fmt: skip
+        entry.agency,
+        entry.sequence,
+        entry.position,
+        entry.message_id,
+        entry.type,
+        entry.subject,
+        entry.headers,
+        entry.body,
+    )

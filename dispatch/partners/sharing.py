@@ -144,12 +144,15 @@ def notices(
     contract = MESSAGES.get(fact.event.name)
     if contract is None or shared.state.phase is None or shared.state.status is not MessageStatus.ACTUAL:
         return shared, ()
-    concerned = _concerned(before, shared, fact.event)
+    bodies: dict[type[IncidentMessage], dict[str, Any]] = {}
+    roles = _roles(shared.state)
     heard = []
-    for agency in sorted(concerned & tree.fields.keys()):
-        first = agency not in shared.told
-        body = _body(contracts.Routed if first else contract, incident_of(fact), shared, fact, agency, tree)
-        heard.append(Notice(agency, contracts.Routed if first else contract, body))
+    for agency in sorted(_concerned(before, shared, fact.event) & tree.fields.keys()):
+        told_as = contract if agency in shared.told else contracts.Routed
+        if told_as not in bodies:
+            bodies[told_as] = _body(told_as, incident_of(fact), shared, fact, tree)
+        listed = tree.fields[agency] | ADDRESS_FIELDS
+        heard.append(Notice(agency, told_as, _to(agency, bodies[told_as], listed, roles, shared)))
     return replace(shared, told=shared.told | {notice.agency for notice in heard}), tuple(heard)
 
 
@@ -180,15 +183,10 @@ def _assignments(before: Mapping[UUID, SharedAssignment], event: Event) -> Mappi
 
 
 def _body(
-    contract: type[IncidentMessage],
-    incident_id: UUID,
-    shared: SharedIncident,
-    fact: Fact[Event],
-    agency: str,
-    tree: Tree,
+    contract: type[IncidentMessage], incident_id: UUID, shared: SharedIncident, fact: Fact[Event], tree: Tree
 ) -> dict[str, Any]:
+    """All of a message that is the same for whoever hears it. `role` and `assignments` hold a place only."""
     state = shared.state
-    role = _roles(state).get(agency)
     extra: dict[str, Any] = {}
     if issubclass(contract, contracts.AssignmentMessage):
         extra["assignment_id"] = getattr(fact.event, "assignment_id", None)
@@ -203,22 +201,43 @@ def _body(
         headline=without_numbers(shared.headline),
         opened_at=shared.opened_at,
         message_status=state.status.value,
-        role=role.value if role else None,
+        role="",
         recipients=_recipients(state),
         owner=tree.center(state.owner.center_id) if state.owner else None,
         accept_by=state.accept_by,
-        assignments=tuple(
-            PublicAssignment(assignment_id=key, unit_id=each.unit_id, call_sign=each.call_sign, phase=each.phase.value)
-            for key, each in shared.assignments.items()
-            if each.agency == agency
-        ),
+        assignments=(),
         disposition=shared.disposition,
         merged_into=state.merge.into_incident_id if state.merge else None,
         note=without_numbers(_note(fact.event)),
         **extra,
     )
-    listed = tree.fields[agency] | ADDRESS_FIELDS
-    return message.model_dump(mode="json", exclude_none=True, include=set(listed))
+    return message.model_dump(mode="json", exclude_none=True)
+
+
+def _to(
+    agency: str,
+    body: Mapping[str, Any],
+    listed: frozenset[str],
+    roles: Mapping[str, AgencyRole],
+    shared: SharedIncident,
+) -> dict[str, Any]:
+    """A body as one agency may read it: the listed fields, its own role and units in their places."""
+    told = {name: value for name, value in body.items() if name in listed}
+    if "assignments" in told:
+        told["assignments"] = [
+            PublicAssignment(
+                assignment_id=key, unit_id=each.unit_id, call_sign=each.call_sign, phase=each.phase.value
+            ).model_dump(mode="json")
+            for key, each in shared.assignments.items()
+            if each.agency == agency
+        ]
+    if "role" in told:
+        role = roles.get(agency)
+        if role is None:
+            del told["role"]
+        else:
+            told["role"] = role.value
+    return told
 
 
 def _place(state: IncidentState) -> PublicPlace | None:

@@ -7,15 +7,19 @@ the other, and a permission on `city.chengdu.police.*.*.*` covers the feed and n
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from domain.refusals import Refused
 
 NO_CENTER = "-"
 """Stands for a second-level center or a station that an owner does not have (the city itself, a lateral center)."""
 DIRECT_GET = "$JS.API.DIRECT.GET"
+NAMES_KNOWN_MAX = 5_000
+"""Centers, agencies and gateways whose names were found to be tokens."""
 _TOKEN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,60}$")
 
 
+@lru_cache(NAMES_KNOWN_MAX)
 def token(text: str) -> str:
     """The text as one token. Raises `Refused` for what could widen a subject (dots, wildcards, spaces)."""
     if not _TOKEN.fullmatch(text):
