@@ -29,6 +29,7 @@ from domain.center.events import AgencyRegistered, CenterClosed, CenterEstablish
 from domain.codec import Undecodable
 from domain.event import Event, Fact, GeoPoint
 from domain.operator.events import OperatorEnrolled
+from domain.policies.routing import Node
 from domain.refusals import Unavailable
 from domain.rulebook.content import Rulebook
 from domain.rulebook.events import RulebookActivated, RulebookPublished
@@ -82,6 +83,9 @@ class Directory:
         self._camera_codes: dict[str, UUID] = {}
         self._camera_aliases: dict[tuple[str, str], UUID] = {}
         self._jurisdiction: Jurisdiction | None = None
+        self._lateral: dict[str, CenterEntry] | None = None
+        """By agency; None after a center came or went."""
+        self._nodes: dict[UUID, Node] = {}
         self._located: dict[GeoPoint, tuple[CenterEntry, ...]] = {}
 
     async def catch_up(self, *, up_to_position: int | None = None) -> int:
@@ -135,6 +139,7 @@ class Directory:
                 self.position, self.last_fact, self.epoch = position, last_fact, epoch
 
     def _take(self, contents: Contents) -> None:
+        self._lateral = None
         self.centers = {entry.id: entry for entry in contents.centers}
         self.agencies = {entry.code: entry for entry in contents.agencies}
         self.sites = {entry.id: entry for entry in contents.sites}
@@ -191,8 +196,9 @@ class Directory:
                 pass
 
     def _apply_center(self, center_id: UUID, event: CenterEstablished | CenterClosed) -> None:
-        self._jurisdiction = None
+        self._jurisdiction = self._lateral = None
         self._located.clear()
+        self._nodes.clear()
         if isinstance(event, CenterClosed):
             self.centers.pop(center_id, None)
             return
@@ -247,12 +253,14 @@ class Directory:
 
     def functional_center(self, agency: str) -> CenterEntry | None:
         """The lateral center of an agency; the one with the smallest code if there were several."""
-        found = [
-            center
-            for center in self.centers.values()
-            if center.kind is CenterKind.FUNCTIONAL and center.agency == agency
-        ]
-        return min(found, key=lambda center: center.code, default=None)
+        if self._lateral is None:
+            ordered = sorted(self.centers.values(), key=lambda center: center.code, reverse=True)
+            self._lateral = {
+                center.agency: center
+                for center in ordered
+                if center.kind is CenterKind.FUNCTIONAL and center.agency is not None
+            }
+        return self._lateral.get(agency)
 
     def agency(self, code: str) -> AgencyEntry | None:
         """An agency by its code."""
@@ -302,6 +310,13 @@ class Directory:
             if len(self._located) >= LOCATED_MAX:
                 self._located.clear()
             self._located[point] = found
+        return found
+
+    def node(self, center: CenterEntry) -> Node:
+        """A center of this tree as routing reads it."""
+        found = self._nodes.get(center.id)
+        if found is None:
+            found = self._nodes[center.id] = Node(center.id, center.level, center.path, center.agency)
         return found
 
     def descendants(self, center_id: UUID) -> Mapping[UUID, CenterEntry]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dispatch.directory import Directory
-from dispatch.directory_entries import CenterEntry
 from dispatch.handling.scribe import Change, as_fact
 from dispatch.ports import Clock, EventLog
 from domain.event import Event, Fact
@@ -116,12 +115,12 @@ def ground_of(state: IncidentState, directory: Directory, rulebook: Rulebook) ->
     for entry in rulebook.category(state.category).agencies:
         found = directory.functional_center(entry.agency)
         if found is not None:
-            lateral[entry.agency] = _node(found)
+            lateral[entry.agency] = directory.node(found)
     return Ground(
-        located=tuple(map(_node, directory.locate(point))) if point is not None else (),
+        located=tuple(map(directory.node, directory.locate(point))) if point is not None else (),
         lateral=lateral,
-        root=_node(root),
-        catch_all=_node(directory.center_by_code(rulebook.catch_all_center_code) or root),
+        root=directory.node(root),
+        catch_all=directory.node(directory.center_by_code(rulebook.catch_all_center_code) or root),
     )
 
 
@@ -133,7 +132,3 @@ async def recomputed(fact: Fact[IncidentRouted], log: EventLog, directory: Direc
     rows = await log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
     rulebook = directory.rulebook(fact.envelope.rule_version)
     return routed([as_fact(row) for row in rows], directory, rulebook, fact.envelope.occurred_at)
-
-
-def _node(center: CenterEntry) -> Node:
-    return Node(center.id, center.level, center.path, center.agency)

@@ -14,8 +14,9 @@ An exercise is routed like the real thing, but everybody is `informed` and nothi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from domain.event import Candidate, Explanation, Reason
@@ -27,6 +28,8 @@ from domain.rulebook.content import CategoryRule, Rulebook
 from domain.vocabulary import AgencyRole, IncidentPhase, MessageStatus, OwnerRule, RoutingClass
 
 POLICY = "routing"
+PARTS_KEPT_MAX = 10_000
+"""Recipients and candidates, a few for each center: every incident names some of the same."""
 ROLE_RANK = {AgencyRole.RESPONSIBLE: 0, AgencyRole.SUPPORTING: 1, AgencyRole.INFORMED: 2}
 LEVEL_WANTED = {OwnerRule.STATION: 3, OwnerRule.DISTRICT: 2, OwnerRule.CITY: 1}
 
@@ -39,11 +42,11 @@ class Node:
     level: int
     path: tuple[UUID, ...]
     agency: str | None = None
+    ownership: Ownership = field(init=False, repr=False, compare=False)
+    """This center as an owner."""
 
-    @property
-    def ownership(self) -> Ownership:
-        """This center as an owner."""
-        return Ownership(center_id=self.center_id, path=self.path)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "ownership", Ownership(center_id=self.center_id, path=self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,36 +130,47 @@ def _recipients(rule: CategoryRule, given: RoutingInput, owner: Ownership) -> tu
     found: dict[tuple[str, UUID], Recipient] = {}
     for entry in rule.agencies:
         seat, why = _seat_of(entry.agency, given, owner)
-        _add(found, _recipient(entry.agency, seat, entry.role, why))
+        _add(found, _recipient(entry.agency, seat.center_id, seat.path, entry.role, why, entry.agency))
     if rule.also_level_two is not None:
         for node in ground.located:
             if node.level == 2:
-                why = Reason(code="routing.second_level_at_once")
-                _add(found, _recipient(node.agency or territorial, node.ownership, rule.also_level_two, why))
-    told = list(found.values())
+                told, why = node.agency or territorial, "routing.second_level_at_once"
+                _add(found, _recipient(told, node.center_id, node.path, rule.also_level_two, why, None))
+    recipients = list(found.values())
     if given.state.status is not MessageStatus.ACTUAL:
-        told = [recipient.model_copy(update={"role": AgencyRole.INFORMED}) for recipient in told]
+        recipients = [recipient.model_copy(update={"role": AgencyRole.INFORMED}) for recipient in recipients]
     lateral_first = rule.routing_class is RoutingClass.COMPONENT
-    return tuple(sorted(told, key=lambda each: (ROLE_RANK[each.role], (each.agency == territorial) is lateral_first)))
+    return tuple(
+        sorted(recipients, key=lambda each: (ROLE_RANK[each.role], (each.agency == territorial) is lateral_first))
+    )
 
 
-def _seat_of(agency: str, given: RoutingInput, owner: Ownership) -> tuple[Ownership, Reason]:
-    """The center whose board shows an agency's part."""
+def _seat_of(agency: str, given: RoutingInput, owner: Ownership) -> tuple[Ownership, str]:
+    """The center whose board shows an agency's part, and the code of why."""
     ground = given.ground
     if agency == given.rulebook.territorial_agency:
-        lateral_ids = {node.center_id for node in ground.lateral.values()}
-        if owner.center_id not in lateral_ids:
-            return owner, Reason(code="routing.owner_plays_the_part", values={"agency": agency})
+        if all(node.center_id != owner.center_id for node in ground.lateral.values()):
+            return owner, "routing.owner_plays_the_part"
         seat = ground.located[-1] if ground.located else ground.catch_all
-        return seat.ownership, Reason(code="routing.center_of_the_place", values={"agency": agency})
+        return seat.ownership, "routing.center_of_the_place"
     lateral = ground.lateral.get(agency)
     if lateral is not None:
-        return lateral.ownership, Reason(code="routing.center_of_the_agency", values={"agency": agency})
-    return ground.root.ownership, Reason(code="routing.agency_without_center", values={"agency": agency})
+        return lateral.ownership, "routing.center_of_the_agency"
+    return ground.root.ownership, "routing.agency_without_center"
 
 
-def _recipient(agency: str, seat: Ownership, role: AgencyRole, why: Reason) -> Recipient:
-    return Recipient(agency=agency, center_id=seat.center_id, path=seat.path, role=role, reason=why)
+@lru_cache(PARTS_KEPT_MAX)
+def _recipient(
+    agency: str, center_id: UUID, path: tuple[UUID, ...], role: AgencyRole, why: str, about: str | None
+) -> Recipient:
+    """`about` is the agency that the reason names."""
+    reason = Reason(code=why, values={"agency": about} if about is not None else {})
+    return Recipient(agency=agency, center_id=center_id, path=path, role=role, reason=reason)
+
+
+@lru_cache(PARTS_KEPT_MAX)
+def _candidate(center_id: UUID, why: str, chosen: bool) -> Candidate:
+    return Candidate(id=str(center_id), chosen=chosen, reasons=(Reason(code=why),))
 
 
 def _add(found: dict[tuple[str, UUID], Recipient], recipient: Recipient) -> None:
@@ -202,7 +216,6 @@ def _explained(
     for option in options:
         seen.setdefault(option.node.center_id, option)
     candidates = tuple(
-        Candidate(id=str(center_id), chosen=center_id == owner.center_id, reasons=(Reason(code=option.why),))
-        for center_id, option in seen.items()
+        _candidate(center_id, option.why, center_id == owner.center_id) for center_id, option in seen.items()
     )
     return Explanation(policy=POLICY, input_positions=given.positions, candidates=candidates, reasons=tuple(reasons))
