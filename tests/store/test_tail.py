@@ -129,3 +129,17 @@ async def test_a_log_that_ends_before_what_is_held_empties_it(tailed: TailedLog)
     tailed._tail.extend([row(6)])  # what a log held before it was restored to position 5
     await tailed.tip()
     assert [one.position for one in await tailed.read_after(0)] == [1, 2, 3, 4, 5]
+
+
+@given(begins=st.integers(0, 10), length=st.integers(0, 20), events_max=st.integers(1, 20), position=st.integers(1, 40))
+def test_a_row_read_again_is_the_one_that_is_held_and_only_that(
+    begins: int, length: int, events_max: int, position: int
+) -> None:
+    tail = Tail(events_max, 1_000)
+    tail.begin(begins)
+    rows = [row(begins + number) for number in range(1, length + 1)]
+    tail.extend(rows)
+    again, another = row(position), row(position, size=11)
+    held = [one for one in rows[-events_max:] if one.position == position]
+    assert tail.held(again) is (held[0] if held else again)
+    assert tail.held(another) is another
