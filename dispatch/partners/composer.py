@@ -49,8 +49,8 @@ class Composer:
 
     def take(self, fact: Fact[Event], incidents: MutableMapping[UUID, SharedIncident]) -> list[Entry]:
         """Fold one fact into the tree and `incidents`; the messages that follow from it."""
-        self._tree.take(fact.event)
-        if fact.event.name not in TOPICS:
+        self._tree.take(fact.gist())
+        if fact.name not in TOPICS:
             return []
         incident_id = incident_of(fact)
         before = incidents.get(incident_id, SharedIncident())

@@ -14,7 +14,6 @@ from uuid import UUID
 
 import asyncpg
 
-from dispatch.handling.scribe import as_fact
 from dispatch.partners import tree as trees
 from dispatch.partners.composer import Composer, Entry
 from dispatch.partners.sharing import STORED, TOPICS, SharedIncident, incident_of
@@ -22,7 +21,7 @@ from dispatch.partners.tree import Tree
 from dispatch.ports import EventLog, RecordedEvent
 from dispatch.telemetry import counter, gauge
 from domain.center.events import AgencyRegistered
-from domain.codec import NewerSchema, Undecodable
+from domain.codec import NewerSchema, Undecodable, for_fold
 from domain.event import Event, Fact
 from domain.refusals import Conflict
 
@@ -131,7 +130,7 @@ class Feed:
             )
             for row in rows:
                 if row.stream_id not in self._parked:
-                    tree.take(as_fact(row).event)
+                    tree.take(for_fold(row).gist())
             if len(rows) < TREE_PAGE_EVENTS:
                 break
             read = rows[-1].position
@@ -144,7 +143,7 @@ class Feed:
                 raise Conflict(
                     "feed_moved", f"The partner feed is at {found}, written by another owner, and not at {position}."
                 )
-            about = {incident_of(fact) for fact in facts if fact.event.name in TOPICS}
+            about = {incident_of(fact) for fact in facts if fact.name in TOPICS}
             stored = await connection.fetch(READ_INCIDENTS, list(about))
             page.incidents = {row["incident_id"]: STORED.validate_json(row["state"]) for row in stored}
             await self._know_numbers(connection, facts)
@@ -161,24 +160,28 @@ class Feed:
 
     def _decoded(self, rows: Sequence[RecordedEvent]) -> tuple[list[Fact[Event]], _Page, RecordedEvent | None]:
         """Facts up to the first of a newer schema, which is the third. Poison is parked with what follows it there."""
-        page, facts = _Page(), []
+        page = _Page()
+        facts: list[Fact[Event]] = []
         for row in rows:
             if row.stream_id in self._parked:
                 page.parked.append((row.position, row.stream_id, "an earlier fact of this stream is parked"))
                 continue
             try:
-                facts.append(as_fact(row))
+                fact = for_fold(row)
+                fact.envelope  # noqa: B018  # looked at here: what is said of a fact must not fail later
             except NewerSchema:
                 return facts, page, row
             except Undecodable as error:
                 _log.error("fact parked", extra={"position": row.position, "reason": str(error)[:500]})
                 self._parked.add(row.stream_id)
                 page.parked.append((row.position, row.stream_id, str(error)[:2_000]))
+            else:
+                facts.append(fact)
         return facts, page, None
 
     async def _know_numbers(self, connection: asyncpg.Connection, facts: Sequence[Fact[Event]]) -> None:
         """The last number of every agency that may hear of this page; nobody else counts, we hold the checkpoint."""
-        registered = {fact.event.code for fact in facts if isinstance(fact.event, AgencyRegistered)}
+        registered = {event.code for fact in facts if isinstance(event := fact.gist(), AgencyRegistered)}
         for agency in (self.tree.fields.keys() | registered) - self._last.keys():
             self._last[agency] = await connection.fetchval(LAST_SEQUENCE, agency)
 

@@ -114,13 +114,13 @@ class Notice:
 
 def incident_of(fact: Fact[Event]) -> UUID:
     """The incident a fact is about: assignments live on their unit's stream and name it."""
-    named: UUID = getattr(fact.event, "incident_id", fact.stream_id) if _is_assignment(fact.event) else fact.stream_id
+    named: UUID = getattr(fact.gist(), "incident_id", fact.stream_id) if _is_assignment(fact.gist()) else fact.stream_id
     return named
 
 
 def after(before: SharedIncident, fact: Fact[Event]) -> SharedIncident:
     """The incident after a fact. Total; facts that do not matter change nothing."""
-    event = fact.event
+    event = fact.gist()
     if _is_assignment(event):
         return replace(before, assignments=_assignments(before.assignments, event))
     shared = replace(before, state=evolve(before.state, event))
@@ -128,7 +128,7 @@ def after(before: SharedIncident, fact: Fact[Event]) -> SharedIncident:
         case incident.IncidentOpened():
             # A report's first line is what a person said to us, perhaps about persons. A machine's words are not.
             said = event.headline if event.cause.report_id is None else None
-            return replace(shared, headline=said, opened_at=fact.envelope.occurred_at)
+            return replace(shared, headline=said, opened_at=fact.occurred_at)
         case incident.IncidentResolved(disposition=disposition):
             return replace(shared, disposition=disposition.value)
         case incident.IncidentReopened():
@@ -141,13 +141,13 @@ def notices(
     before: SharedIncident, shared: SharedIncident, fact: Fact[Event], tree: Tree
 ) -> tuple[SharedIncident, tuple[Notice, ...]]:
     """Who hears of this fact and what, in the order of agency codes; and the incident with those marked as told."""
-    contract = MESSAGES.get(fact.event.name)
+    contract = MESSAGES.get(fact.name)
     if contract is None or shared.state.phase is None or shared.state.status is not MessageStatus.ACTUAL:
         return shared, ()
     bodies: dict[type[IncidentMessage], dict[str, Any]] = {}
     roles = _roles(shared.state)
     heard = []
-    for agency in sorted(_concerned(before, shared, fact.event) & tree.fields.keys()):
+    for agency in sorted(_concerned(before, shared, fact.gist()) & tree.fields.keys()):
         told_as = contract if agency in shared.told else contracts.Routed
         if told_as not in bodies:
             bodies[told_as] = _body(told_as, incident_of(fact), shared, fact, tree)
@@ -189,7 +189,7 @@ def _body(
     state = shared.state
     extra: dict[str, Any] = {}
     if issubclass(contract, contracts.AssignmentMessage):
-        extra["assignment_id"] = getattr(fact.event, "assignment_id", None)
+        extra["assignment_id"] = getattr(fact.gist(), "assignment_id", None)
     message = contract(
         incident_id=incident_id,
         number=state.number,
@@ -208,7 +208,7 @@ def _body(
         assignments=(),
         disposition=shared.disposition,
         merged_into=state.merge.into_incident_id if state.merge else None,
-        note=without_numbers(_note(fact.event)),
+        note=without_numbers(_note(fact.gist())),
         **extra,
     )
     return message.model_dump(mode="json", exclude_none=True)

@@ -19,10 +19,10 @@ from uuid import UUID
 
 from dispatch.directory import Directory
 from dispatch.handling.opening import Numbering, Opening, first_owner, numbers_used, open_incident_changes
-from dispatch.handling.scribe import Change, as_fact
+from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog, RecordedEvent
 from domain.alert.events import AlertReceived, AlertRevised, AlertsRecordedOnly, AlertsWaited
-from domain.codec import Undecodable
+from domain.codec import Undecodable, for_fold
 from domain.event import Event, Explanation, Fact, Reason
 from domain.identifiers import companion_of, named
 from domain.incident.events import (
@@ -128,7 +128,7 @@ class Correlator:
 
     async def _fetch_unknown(self, facts: Sequence[Fact[Event]]) -> None:
         """Incidents opened before the retention time that something names now: what was decided on them so far."""
-        opened = {fact.stream_id for fact in facts if isinstance(fact.event, IncidentOpened)}
+        opened = {fact.stream_id for fact in facts if isinstance(fact.gist(), IncidentOpened)}
         known = opened | self.index.incidents.keys()
         unknown = sorted({incident for fact in facts for incident in _incident_named(fact)} - known)
         if not unknown:
@@ -144,10 +144,12 @@ class Correlator:
     def _readable(self, row: RecordedEvent) -> Fact[Event] | None:
         """An incident with a fact that nobody can read leaves the index: nothing folds into what is not understood."""
         try:
-            return as_fact(row)
+            fact = for_fold(row)
+            fact.occurred_at  # noqa: B018  # looked at here, for the index asks for it
         except Undecodable:
             self.index.drop(row.stream_id)
             return None
+        return fact
 
     async def _alerts(self, page: Sequence[Fact[Event]]) -> list[Alert]:
         """The page's alerts, after those whose fold came too late."""
@@ -155,8 +157,8 @@ class Correlator:
         facts = []
         if late:
             streams = await self._log.read_streams(sorted(set(late.values())))
-            facts = [as_fact(row) for rows in streams.values() for row in rows if row.position in late]
-        alerts = [fact for fact in page if isinstance(fact.event, ALERTS)]
+            facts = [for_fold(row) for rows in streams.values() for row in rows if row.position in late]
+        alerts = [fact for fact in page if isinstance(fact.gist(), ALERTS)]
         return [self._alert(fact) for fact in (*sorted(facts, key=lambda fact: fact.position), *alerts)]
 
     def _alert(self, fact: Fact[Event]) -> Alert:
@@ -235,7 +237,7 @@ class Correlator:
 
 def _incident_named(fact: Fact[Event]) -> Iterable[UUID]:
     """The incident a fact is about; the journal's facts are about none."""
-    match fact.event:
+    match fact.gist():
         case AlertsFolded(incident_id=incident_id) | ReportAttached(incident_id=incident_id):
             return (incident_id,)
         case AlertsWaited() | AlertsRecordedOnly():

@@ -24,7 +24,7 @@ from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ports import Appended, EventLog, Mark, MarkConflict, RecordedEvent, VersionConflict
 from dispatch.telemetry import counter, gauge
 from dispatch.workers.ownership import Ownership, acquire_or_stop
-from domain.codec import NewerSchema
+from domain.codec import NewerSchema, for_fold
 from domain.event import Actor, Event, Fact
 from domain.identifiers import named
 from domain.policies.events import EventDigested, EventParked
@@ -206,7 +206,7 @@ class ReactorRunner:
     ) -> Exception | None:
         """Decide and record; the failure if these rows cannot be digested."""
         try:
-            facts = [as_fact(row) for row in rows]
+            facts = [for_fold(row) for row in rows]
             for _ in range(CONFLICTS_IN_A_ROW_MAX):
                 changes = [*await self._reactor.decide(facts), *also]
                 if await self._record(changes, to_position, facts[-1]):

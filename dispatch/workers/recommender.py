@@ -12,11 +12,11 @@ from datetime import datetime
 from uuid import UUID
 
 from dispatch.directory import Directory
-from dispatch.handling.scribe import Change, as_fact
+from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog, UnitPosition, UnitPositions
 from domain.assignment import events as assignment
 from domain.assignment import state as unit
-from domain.codec import Undecodable
+from domain.codec import Undecodable, for_fold
 from domain.event import Event, Fact
 from domain.identifiers import companion_of
 from domain.incident.admission import LIVE
@@ -49,14 +49,14 @@ class Units:
             )
             for row in rows:
                 try:
-                    self.apply(as_fact(row))
+                    self.apply(for_fold(row))
                 except Undecodable:
                     self.states.pop(row.stream_id, None)
             self.position = rows[-1].position if len(rows) == UNIT_PAGE_EVENTS else tip
 
     def apply(self, fact: Fact[Event]) -> None:
         """Fold one fact of a unit; ended assignments are forgotten, or a unit would grow with its history."""
-        state = unit.evolve(self.states.get(fact.stream_id, unit.INITIAL), fact.event)
+        state = unit.evolve(self.states.get(fact.stream_id, unit.INITIAL), fact.gist())
         if len(state.open_assignments) != len(state.assignments):
             kept = {each.assignment_id: each for each in state.open_assignments}
             state = replace(state, assignments=kept)
@@ -95,7 +95,7 @@ class Recommender:
         for incident_id, rows in streams.items():
             state = INITIAL
             for row in rows:
-                state = evolve(state, as_fact(row).event)
+                state = evolve(state, for_fold(row).gist())
             if state.phase in LIVE and state.status is MessageStatus.ACTUAL:
                 wanted[incident_id] = state, (causes[incident_id].position, self.units.position)
         fleet = Fleet(await self._views([state for state, _ in wanted.values()], rulebook, now), rulebook)
@@ -149,5 +149,5 @@ def _view(unit_id: UUID, state: unit.UnitState, position: UnitPosition | None, n
 
 
 def _incident_of(fact: Fact[Event]) -> UUID:
-    event = fact.event
+    event = fact.gist()
     return event.incident_id if isinstance(event, assignment.AssignmentDeclined) else fact.stream_id

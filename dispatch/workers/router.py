@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from dispatch.directory import Directory
-from dispatch.handling.scribe import Change, as_fact
+from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog
+from domain.codec import for_fold
 from domain.event import Event, Fact
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
 from domain.incident.events import (
@@ -57,7 +58,7 @@ class Router:
         streams = await self._log.read_streams(list(causes))
         changes = []
         for incident_id, cause in causes.items():
-            facts = [as_fact(row) for row in streams[incident_id]]
+            facts = [for_fold(row) for row in streams[incident_id]]
             events = routed(facts, self._directory, rulebook, now)
             changes.append(
                 Change(
@@ -79,8 +80,8 @@ def routed(
     """The routing that follows from an incident's decision stream; nothing if nothing changes."""
     state = INITIAL
     for fact in facts:
-        state = evolve(state, fact.event)
-    positions = tuple(fact.position for fact in facts if isinstance(fact.event, INPUTS))
+        state = evolve(state, fact.gist())
+    positions = tuple(fact.position for fact in facts if isinstance(fact.gist(), INPUTS))
     ground = ground_of(state, directory, rulebook)
     given = RoutingInput(
         state,
@@ -100,9 +101,9 @@ def routed(
 def _began_anew(facts: Sequence[Fact[Event]]) -> bool:
     """Reopened or un-merged since it was last routed: the time that passed meanwhile was nobody's to answer in."""
     for fact in reversed(facts):
-        if isinstance(fact.event, IncidentRouted):
+        if isinstance(fact.gist(), IncidentRouted):
             return False
-        if isinstance(fact.event, IncidentReopened | IncidentUnmerged):
+        if isinstance(fact.gist(), IncidentReopened | IncidentUnmerged):
             return True
     return False
 
@@ -131,4 +132,4 @@ async def recomputed(fact: Fact[IncidentRouted], log: EventLog, directory: Direc
     """
     rows = await log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
     rulebook = directory.rulebook(fact.envelope.rule_version)
-    return routed([as_fact(row) for row in rows], directory, rulebook, fact.envelope.occurred_at)
+    return routed([for_fold(row) for row in rows], directory, rulebook, fact.envelope.occurred_at)

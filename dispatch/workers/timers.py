@@ -15,13 +15,13 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
-from dispatch.handling.scribe import Change, Request, Scribe, as_fact
+from dispatch.handling.scribe import Change, Request, Scribe
 from dispatch.ports import AppendCommand, Appended, Clock, EventLog, Mark, RecordedEvent
 from dispatch.telemetry import counter, gauge
 from dispatch.workers.ownership import Ownership, acquire_or_stop
 from dispatch.workers.reactor import BACK_OFF_S, IDLE_S, PAUSE_S, is_of_the_database, sleep_or_stop
 from domain.assignment import state as unit
-from domain.codec import NewerSchema, Undecodable
+from domain.codec import NewerSchema, Undecodable, for_fold
 from domain.event import Actor
 from domain.identifiers import named
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
@@ -105,7 +105,7 @@ class Timers:
             rows = await self._log.read_after(self._position, limit=PAGE_EVENTS, up_to_position=tip, topics=TOPICS)
             for row in rows:
                 try:
-                    self.dues.apply(as_fact(row))
+                    self.dues.apply(for_fold(row))
                 except Undecodable:
                     logger.exception("deadline unreadable", extra={"position": row.position, "topic": row.topic})
             self._position = rows[-1].position if len(rows) == PAGE_EVENTS else tip
@@ -203,7 +203,7 @@ class Timers:
 def _folded(rows: Sequence[RecordedEvent]) -> IncidentState:
     state = INITIAL
     for row in rows:
-        state = evolve(state, as_fact(row).event)
+        state = evolve(state, for_fold(row).gist())
     return state
 
 
@@ -218,7 +218,7 @@ def _is_owed(due: Due, rows: Sequence[RecordedEvent]) -> bool:
         return True
     state = unit.INITIAL
     for row in rows:
-        state = unit.evolve(state, as_fact(row).event)
+        state = unit.evolve(state, for_fold(row).gist())
     found = state.assignments.get(due.key[1])
     return found is not None and found.phase is AssignmentPhase.MADE
 

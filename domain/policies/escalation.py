@@ -130,10 +130,11 @@ class DueList:
 
     def apply(self, fact: Fact[Event]) -> None:
         """Fold one fact; those that set or meet no deadline change nothing."""
-        match fact.event:
+        event = fact.gist()
+        match event:
             case incident.IncidentRouted(accept_by=accept_by):
                 self._routed(fact, accept_by)
-            case incident.IncidentEscalated() as event:
+            case incident.IncidentEscalated():
                 self._escalated(fact, event)
             case incident.TransferOffered(transfer_id=key, expires_at=expires_at):
                 self._put(Due((TRANSFER, key), fact.stream_id, expires_at, fact.position))
@@ -143,17 +144,17 @@ class DueList:
                 | incident.TransferTimedOut(transfer_id=key)
             ):
                 self.drop((TRANSFER, key))
-            case event if isinstance(event, ENDS_ACCEPT):
-                self._answered((ACCEPT, fact.stream_id), fact.envelope.occurred_at)
-            case assignment.AssignmentMade() as event:
+            case _ if isinstance(event, ENDS_ACCEPT):
+                self._answered((ACCEPT, fact.stream_id), fact.occurred_at)
+            case assignment.AssignmentMade():
                 self._made(fact, event)
-            case event if isinstance(event, ENDS_ACKNOWLEDGE):
-                self._answered((ACKNOWLEDGE, event.assignment_id), fact.envelope.occurred_at)
+            case _ if isinstance(event, ENDS_ACKNOWLEDGE):
+                self._answered((ACKNOWLEDGE, event.assignment_id), fact.occurred_at)
             case _:
                 pass
-        if isinstance(fact.event, incident.IncidentMerged | incident.IncidentUnmerged):
-            self._told_anew(fact, isinstance(fact.event, incident.IncidentMerged))
-        if isinstance(fact.event, REVIVES):
+        if isinstance(event, incident.IncidentMerged | incident.IncidentUnmerged):
+            self._told_anew(fact, isinstance(event, incident.IncidentMerged))
+        if isinstance(event, REVIVES):
             self._wake()
 
     def _answered(self, key: tuple[str, UUID], at: datetime) -> None:
@@ -169,7 +170,7 @@ class DueList:
         for dues in (self._dues, self._resting):
             for key, due in dues.items():
                 if due.kind == ACKNOWLEDGE and due.incident_id == fact.stream_id and due.answered_at is None:
-                    dues[key] = _joined(due) if is_merged else _apart(due, fact.envelope.occurred_at)
+                    dues[key] = _joined(due) if is_merged else _apart(due, fact.occurred_at)
 
     def _routed(self, fact: Fact[Event], accept_by: datetime | None) -> None:
         key = (ACCEPT, fact.stream_id)

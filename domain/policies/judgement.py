@@ -105,9 +105,9 @@ class Judgement:
 
 def alert_of(fact: Fact[Event], fallback: Place | None = None) -> Alert:
     """The alert behind a fact. `fallback` is its camera's place, for a message that names none."""
-    event = fact.event
+    event = fact.gist()
     assert isinstance(event, AlertReceived | AlertRevised), f"{event.name} is no alert"
-    content, envelope = event.content, fact.envelope
-    at = envelope.received_at if content.clock in DEVICE_CLOCK_WRONG else envelope.occurred_at
+    content = event.content
+    at = fact.envelope.received_at if content.clock in DEVICE_CLOCK_WRONG else fact.occurred_at
     place = content.place if content.place.point is not None or fallback is None else fallback
     return Alert(fact.position, fact.stream_id, at, content, place, fact.version - 1)
