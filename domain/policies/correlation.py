@@ -198,14 +198,15 @@ def _fold(index: CorrelationIndex, case: Case, match: Match, judgement: Judgemen
         )
     )
     folding.first_at, folding.last_at = min(folding.first_at, alert.at), max(folding.last_at, alert.at)
+    risen = None
     if case.severity > tracked.severity:
         priority = min(tracked.priority, case.rules.rulebook.priority_of(tracked.category, case.severity))
         folding.rises.append(Rise(tracked.severity, case.severity, priority, alert.position))
-        tracked = replace(tracked, severity=case.severity, priority=priority)
+        risen = case.severity, priority
     if alert.warning is not None:
         index.announce(alert.warning, tracked.incident_id)
     index.settle(alert.position)
-    index.put(replace(tracked, first_at=min(tracked.first_at, alert.at), last_at=max(tracked.last_at, alert.at)))
+    index.put(tracked.seen(alert.at, alert.at, risen))
 
 
 def _together(index: CorrelationIndex, case: Case) -> list[WaitingAlert]:

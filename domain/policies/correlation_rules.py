@@ -25,6 +25,7 @@ class CorrelationRules:
         self._kinds = {kind: rulebook.alert(kind) for kind in AlertKind}
         self._warnings = [(tuple(word.casefold() for word in rule.words), rule.category) for rule in rulebook.warnings]
         self.retention_s = max(RETENTION_S_MIN, 2 * max(rule.correlation.window_s for rule in rulebook.categories))
+        self.retention = timedelta(seconds=self.retention_s)
 
     def category_of(self, content: AlertContent) -> str | None:
         """What the alert is about; None: recorded, never correlated."""
