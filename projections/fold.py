@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
-from uuid import UUID
+from typing import Any, TypeAlias
+from uuid import NAMESPACE_OID, UUID, uuid5
 
 from domain.codec import LogRow, NewerSchema, Undecodable, open_fact, opened
 from domain.event import Event, Fact
@@ -69,43 +69,30 @@ class Part:
 class Page:
     """Facts in position order, read up to `position`. `newer` says why reading stopped there, if a newer schema did.
 
-    With a `part` only its entities' facts are folded; those of which that cannot be said are in every part.
+    With a `part` they are those of its entities, and those of which that cannot be said.
     """
 
     position: int
     facts: list[Fact[Event] | Unreadable]
     newer: str | None = None
     newer_topic: str | None = None
-    part: Part | None = None
-    _named: dict[Entity | None, list[tuple[str, Fact[Event] | Unreadable]]] = field(default_factory=dict)
+    _named: list[tuple[str, Fact[Event] | Unreadable]] | None = None
     _chosen: dict[str, list[Fact[Event] | Unreadable]] = field(default_factory=dict)
 
     def of(self, projection: Projection) -> list[Fact[Event] | Unreadable]:
         """The facts that matter to a projection; ten of them ask, so each fact's name is asked once."""
         found = self._chosen.get(projection.name)
         if found is None:
+            if self._named is None:
+                self._named = [(one.topic if isinstance(one, Unreadable) else one.name, one) for one in self.facts]
             topics = projection.topics
-            found = [fact for name, fact in self._names(projection.entity) if name in topics]
+            found = [fact for name, fact in self._named if name in topics]
             self._chosen[projection.name] = found
         return found
 
-    def _names(self, entity: Entity) -> list[tuple[str, Fact[Event] | Unreadable]]:
-        asked = None if self.part is None else entity
-        named = self._named.get(asked)
-        if named is None:
-            facts = self.facts if self.part is None else [one for one in self.facts if _is_in(self.part, entity, one)]
-            named = [(fact.topic if isinstance(fact, Unreadable) else fact.name, fact) for fact in facts]
-            self._named[asked] = named
-        return named
-
-
-def _is_in(part: Part, entity: Entity, fact: Fact[Event] | Unreadable) -> bool:
-    if isinstance(fact, Unreadable):
-        return True
-    try:
-        return part.has(entity(fact))
-    except Exception:  # noqa: BLE001  # `fold` meets it again and parks it with its reason
-        return True
+    def choose(self, chosen: Mapping[str, list[Fact[Event] | Unreadable]]) -> None:
+        """What matters to each projection, by name, where that is known already."""
+        self._chosen = dict(chosen)
 
 
 @dataclass(slots=True)
@@ -122,9 +109,9 @@ Parking = MutableMapping[str, int]
 """Entity → the first parked position of it."""
 
 
-def read(recorded: Iterable[LogRow], up_to: int, part: Part | None = None) -> Page:
+def read(recorded: Iterable[LogRow], up_to: int) -> Page:
     """Decode a page that reaches `up_to`, stopping before an event of a newer schema."""
-    page = Page(up_to, [], part=part)
+    page = Page(up_to, [])
     for one in recorded:
         try:
             page.facts.append(_decoded(one))
@@ -134,6 +121,72 @@ def read(recorded: Iterable[LogRow], up_to: int, part: Part | None = None) -> Pa
         except Undecodable as poison:
             page.facts.append(Unreadable(one.position, one.stream_id, one.topic, str(poison)[:REASON_MAX]))
     return page
+
+
+class Share:
+    """What matters to some projections in one part of the entities.
+
+    Most facts of other parts are never opened: whose they are is said by their stream.
+    """
+
+    def __init__(self, part: Part, projections: Sequence[Projection]) -> None:
+        self._part = part
+        self._names = [projection.name for projection in projections]
+        asked: dict[str, dict[Entity, list[str]]] = {}
+        for projection in projections:
+            for topic in projection.topics:
+                asked.setdefault(topic, {}).setdefault(projection.entity, []).append(projection.name)
+        self._by_stream = {
+            topic: [name for names in entities.values() for name in names]
+            for topic, entities in asked.items()
+            if all(_is_the_stream(entity, topic) for entity in entities)
+        }
+        self._by_entity = {topic: [*said.items()] for topic, said in asked.items() if topic not in self._by_stream}
+
+    def of(self, recorded: Iterable[LogRow], up_to: int) -> Page:
+        """As `read`, of rows with topics of these projections."""
+        by_stream, part = self._by_stream, self._part
+        page = read((one for one in recorded if one.topic not in by_stream or part.has(one.stream_id)), up_to)
+        chosen: dict[str, list[Fact[Event] | Unreadable]] = {name: [] for name in self._names}
+        kept: list[Fact[Event] | Unreadable] = []
+        for fact in page.facts:
+            topic = fact.topic if isinstance(fact, Unreadable) else fact.name
+            names = by_stream.get(topic) or self._whose(topic, fact)
+            for name in names:
+                chosen[name].append(fact)
+            if names:
+                kept.append(fact)
+        page.facts = kept
+        page.choose(chosen)
+        return page
+
+    def _whose(self, topic: str, fact: Fact[Event] | Unreadable) -> list[str]:
+        return [name for entity, names in self._by_entity[topic] if self._has(entity, fact) for name in names]
+
+    def _has(self, entity: Entity, fact: Fact[Event] | Unreadable) -> bool:
+        if isinstance(fact, Unreadable):
+            return True
+        try:
+            return self._part.has(entity(fact))
+        except Exception:  # noqa: BLE001  # `fold` meets it again and parks it with its reason
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Closed:
+    """All that is known of a fact without opening it."""
+
+    name: str
+    stream_id: UUID
+
+
+def _is_the_stream(entity: Entity, topic: str) -> bool:
+    """Whether the entity of every such fact is its stream: then it is found without a look at the event."""
+    closed: Any = _Closed(topic, uuid5(NAMESPACE_OID, topic))
+    try:
+        return bool(entity(closed) == closed.stream_id)
+    except AttributeError:  # it would look at the event
+        return False
 
 
 def _decoded(one: LogRow) -> Fact[Event]:

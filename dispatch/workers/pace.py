@@ -32,14 +32,21 @@ class Pace:
         self._log = log
         self._page_events_max = page_events
         self._share_busy_max = SHARE_BUSY_MAX / processes
+        self._is_known = is_quiet
         self._tip = -1
         self._moved_at = time.monotonic() - (QUIET_AFTER_S if is_quiet else 0)
         self.share = self._share_busy_max
 
+    def begin(self, still_s: float) -> None:
+        """Nothing was recorded for so long already."""
+        self._moved_at = min(self._moved_at, time.monotonic() - still_s)
+        self.share = self.next_share(0)
+
     @property
     def page_events(self) -> int:
-        """Relevant events of the next page."""
-        return self._page_events_max if self.is_quiet else min(self._page_events_max, PAGE_EVENTS_BUSY)
+        """Relevant events of the next page. The first is small: how long it takes is not known yet."""
+        is_large = self.is_quiet and (self._tip >= 0 or self._is_known)
+        return self._page_events_max if is_large else min(self._page_events_max, PAGE_EVENTS_BUSY)
 
     @property
     def is_quiet(self) -> bool:

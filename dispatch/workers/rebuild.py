@@ -37,6 +37,8 @@ NEAR_EVENTS = 1_000
 SHARED_EVENTS_MIN = 50_000
 """A way shorter than this is over before other processes have started."""
 
+WITHOUT_WAITING = "SET LOCAL synchronous_commit TO off"
+"""Of a page and its checkpoint: a crash of the server takes the copy away whatever was waited for."""
 PARKED = "SELECT EXISTS (SELECT FROM read.parked WHERE projection = ANY ($1))"
 
 
@@ -91,6 +93,7 @@ class Rebuild:
         self._advanced = advanced
         self._crew = crew
         self._part = part
+        self._share = None if part is None else fold.Share(part, projections)
         # Parts are built where the log was found quiet.
         processes = 1 if part is None else part.of
         self._pace = Pace(log, page_events, processes=processes, is_quiet=part is not None)
@@ -100,6 +103,7 @@ class Rebuild:
         connection = await connect(self._dsn, role=self._role)
         try:
             copies = [await self._begin(connection, projection) for projection in self._projections]
+            self._pace.begin(await self._still_s(connection))
             if await connection.fetchval(PARKED, [projection.name for projection in self._projections]):
                 self._crew = None  # what had to be parked will have to be parked again
             await self._catch_up(connection, copies)
@@ -136,6 +140,11 @@ class Rebuild:
             return comparisons
         finally:
             await connection.close()
+
+    async def _still_s(self, connection: asyncpg.Connection) -> float:
+        """For how long nothing was recorded, by the database's clock. [seconds]"""
+        now = await connection.fetchval("SELECT clock_timestamp()")
+        return float((now - (await self._log.tip()).recorded_at).total_seconds())
 
     async def _begin(self, connection: asyncpg.Connection, projection: Projection, *, fresh: bool = False) -> Copy:
         """The copy where it was left, or an empty one. One rebuild of a projection at a time, by lock."""
@@ -221,6 +230,7 @@ class Rebuild:
                 if position < goal:
                     reading = asyncio.create_task(self._read(position, goal, topics))
                 async with connection.transaction():
+                    await connection.execute(WITHOUT_WAITING)
                     for copy in group:
                         await self._fold(connection, copy, page)
                         await copy.move(connection, position)
@@ -243,7 +253,8 @@ class Rebuild:
     async def _read(self, position: int, goal: int, topics: Sequence[str]) -> fold.Page:
         limit = self._pace.page_events
         recorded = await self._log.read_after(position, limit=limit, up_to_position=goal, topics=topics)
-        page = fold.read(recorded, recorded[-1].position if len(recorded) >= limit else goal, self._part)
+        up_to = recorded[-1].position if len(recorded) >= limit else goal
+        page = fold.read(recorded, up_to) if self._share is None else self._share.of(recorded, up_to)
         if page.newer is not None:
             raise StaleCheckpoint(page.newer)
         return page

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import asyncpg
@@ -71,6 +72,7 @@ class RowStore:
         # SQLAlchemy's own kind of text is slow to look up by.
         self.columns = [str(column.name) for column in table.columns]
         self.key = [str(column.name) for column in table.primary_key.columns]
+        self._values = itemgetter(*self.columns)
         self._own = qualified(self.name)
         listed = ", ".join(f'"{name}"' for name in self.columns)
         keys = ", ".join(f'"{name}"' for name in self.key)
@@ -111,7 +113,7 @@ class RowStore:
                 self.name,
                 schema_name=tables.SCHEMA,
                 columns=self.columns,
-                records=[tuple(row[name] for name in self.columns) for row in rows],
+                records=list(map(self._values, rows)),
             )
 
     async def delete(self, connection: asyncpg.Connection, keys: Sequence[Key]) -> None:

@@ -150,7 +150,10 @@ def test_parts_of_a_page_are_the_page(projection: Projection) -> None:
         whole = MemoryRows(projection)
         whole.take(fold.read(recorded, recorded[-1].position))
         parts = [MemoryRows(projection) for _ in range(3)]
+        topics = {topic for one in PROJECTIONS.values() for topic in one.topics}
+        wanted = [one for one in recorded if one.topic in topics]
         for number, rows in enumerate(parts):
-            rows.take(fold.read(recorded, recorded[-1].position, fold.Part(number, 3)))
+            share = fold.Share(fold.Part(number, 3), [*PROJECTIONS.values()])
+            rows.take(share.of(wanted, recorded[-1].position))
         assert {key: row for rows in parts for key, row in rows.rows.items()} == whole.rows
         assert sum(len(rows.rows) for rows in parts) == len(whole.rows)

@@ -43,6 +43,22 @@ async def test_a_log_that_stands_still_is_quiet_after_a_while(watch: Watch) -> N
     assert (going.page_events, going.share) == (5_000, 1.0)
 
 
+async def test_a_log_that_stood_still_before_is_quiet_at_once_and_its_first_page_small(watch: Watch) -> None:
+    going = Pace(MemoryLog(SystemClock()), 5_000)
+    going.begin(QUIET_AFTER_S)
+    assert (going.is_quiet, going.page_events, going.share) == (True, PAGE_EVENTS_BUSY, 1.0)
+    await going.rest(0, None)
+    assert going.page_events == 5_000
+
+
+async def test_a_log_in_which_something_was_recorded_just_now_is_not_quiet(watch: Watch) -> None:
+    going = Pace(MemoryLog(SystemClock()), 5_000)
+    going.begin(QUIET_AFTER_S / 2)
+    assert (going.is_quiet, going.page_events, going.share) == (False, PAGE_EVENTS_BUSY, SHARE_BUSY_MAX)
+    watch.now = QUIET_AFTER_S / 2
+    assert going.is_quiet
+
+
 async def test_what_is_recorded_makes_small_pages_and_rests(watch: Watch) -> None:
     log = MemoryLog(SystemClock())
     going = Pace(log, 5_000)

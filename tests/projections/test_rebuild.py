@@ -95,6 +95,26 @@ async def test_an_interrupted_rebuild_goes_on_where_it_stopped(city: City) -> No
     await city.projector.close()
 
 
+@pytest.mark.parametrize("left", ["TRUNCATE read.board__building", "DROP TABLE read.board__building"])
+async def test_a_copy_that_a_crash_of_the_server_took_is_built_again(
+    city: City, hand: asyncpg.Connection, left: str
+) -> None:
+    """A crash empties tables that are not logged; a backup may be without them. Their checkpoint is there."""
+    await city.tell(collected(2)[-1])
+
+    def stop_early(position: int, goal: int) -> None:
+        if position > 1:
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        await Rebuild(city.log, city.dsn, PROJECTIONS["board"], page_events=1, advanced=stop_early).run()
+    assert await hand.fetchval("SELECT position FROM read.checkpoints WHERE name = 'board@building'") > 1
+    await hand.execute(left)
+    (switched,) = await Rebuild(city.log, city.dsn, PROJECTIONS["board"], page_events=1).run()
+    assert (switched.rows_written, switched.rows_removed) == (0, 0)
+    await city.projector.close()
+
+
 async def test_two_rebuilds_of_one_projection_do_not_meet(city: City) -> None:
     await city.tell([happening(ONE, OPENED), happening(TWO, OPENED)])
     other: list[BaseException] = []
