@@ -304,8 +304,9 @@ async def unmerge(incident_id: UUID, body: NoteOnly, asked: DecisionOf, response
 async def add_note(incident_id: UUID, body: NoteBody, asked: CreationOf, response: Response) -> Written:
     """Write something down, in any phase."""
     request = _request(asked, incident_id, body)
-    await allowed(asked, request, _seen(asked, incident_id))
-    return await written(asked, response, asked.services.incidents.add_note(incident_id, body.text, request))
+    seen = await allowed(asked, request, _seen(asked, incident_id))
+    work = asked.services.incidents.add_note(incident_id, body.text, request, is_known=seen is not None)
+    return await written(asked, response, work)
 
 
 @router.post(

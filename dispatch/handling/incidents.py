@@ -154,9 +154,11 @@ class IncidentDesk:
             incident_id = merge.into_incident_id
         raise AssertionError("merges form a ring or a chain longer than any real one")
 
-    async def add_note(self, incident_id: UUID, text: str, request: Request) -> Outcome:
-        """Write something down, in any phase. The answer names the `note_id`."""
-        await self._check_exists(incident_id)
+    async def add_note(self, incident_id: UUID, text: str, request: Request, *, is_known: bool = False) -> Outcome:
+        """Write something down, in any phase. The answer names the `note_id`. `is_known`: the caller has just read the
+        incident, which need not be looked for again."""
+        if not is_known:
+            await self._check_exists(incident_id)
         note_id = uuid5(request.request_id, "note")
         decided = companion.decide(AddNote(incident_id=incident_id, note_id=note_id, text=text), companion.INITIAL)
         assert not isinstance(decided, Refusal), "a new note is always welcome"

@@ -89,7 +89,9 @@ class ReportDesk:
             return await self._open(command, report_id, request, rulebook)
 
         async with self._turn:
-            return await self._scribe.decide(attempt, request)
+            # A repeat must not seal what was sealed before under a key that nothing will ever name.
+            repeated = await self._scribe.answered_before(request)
+            return repeated if repeated is not None else await self._scribe.decide(attempt, request)
 
     async def read_personal(
         self, report_id: UUID, fields: Sequence[str], *, purpose: str, request: Request
