@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date, datetime
 from typing import NewType
-from uuid import UUID, uuid5
+from uuid import UUID
 
 AlertId = NewType("AlertId", UUID)
 ReportId = NewType("ReportId", UUID)
@@ -26,11 +26,20 @@ CategoryCode = NewType("CategoryCode", str)
 
 NAMESPACE = UUID("6f0c3c1e-7f4b-5c64-9a0e-6d1d5f0b8a11")
 """Root of every name-based id of this product. Permanent: changing it would rename every center and camera."""
+_NAMED_KEPT = ~(0xF << 76) & ~(0x3 << 62) & (1 << 128) - 1
+_NAMED_SET = 0x5 << 76 | 0x2 << 62
+"""Version and variant of a name-based id (RFC 9562)."""
+
+
+def within(namespace: UUID, name: str) -> UUID:
+    """The id that `uuid.uuid5` gives, in two thirds of its time: some hundred thousand are made in a minute's flood."""
+    value = int.from_bytes(hashlib.sha1(namespace.bytes + name.encode(), usedforsecurity=False).digest()[:16], "big")
+    return UUID(int=value & _NAMED_KEPT | _NAMED_SET)
 
 
 def named(kind: str, *parts: str) -> UUID:
     """The id of a thing that has a permanent name: `named("center", city, code)`."""
-    return uuid5(NAMESPACE, "\x1f".join((kind, *parts)))
+    return within(NAMESPACE, "\x1f".join((kind, *parts)))
 
 
 def timed(moment: datetime, *parts: str) -> UUID:
@@ -56,18 +65,18 @@ def incident_id_for(cause: UUID, occasion: int = 0) -> IncidentId:
 
     `occasion` tells a later one from the first: an alert that was revised after its incident was closed.
     """
-    value = uuid5(cause, f"incident\x1f{occasion}" if occasion else "incident")
+    value = within(cause, f"incident\x1f{occasion}" if occasion else "incident")
     return IncidentId(UUID(int=(value.int & ((1 << 80) - 1)) | (cause.int >> 80 << 80)))
 
 
 def assignment_id_for(incident_id: UUID, unit_id: UUID, unit_version: int) -> AssignmentId:
     """One unit on one incident; a second assignment of the same pair differs by the unit's version."""
-    return AssignmentId(uuid5(incident_id, f"assignment\x1f{unit_id}\x1f{unit_version}"))
+    return AssignmentId(within(incident_id, f"assignment\x1f{unit_id}\x1f{unit_version}"))
 
 
 def companion_of(incident_id: UUID) -> UUID:
     """Stream of what does not need a version check: folds, notes, evidence, recommendations."""
-    return uuid5(incident_id, "companion")
+    return within(incident_id, "companion")
 
 
 def number_stream(city: str, day: date) -> UUID:

@@ -15,13 +15,13 @@ def personal_fields(value: Frozen) -> Iterator[Personal]:
     Most events can hold none by their type, which is asked once a type: walking their values cost a quarter of the
     time in which an alert is received.
     """
-    if _can_hold_personal(type(value)):
+    if can_hold_personal(type(value)):
         for name in type(value).model_fields:
             yield from _personal_in(getattr(value, name))
 
 
 @cache
-def _can_hold_personal(kind: type[Frozen]) -> bool:
+def can_hold_personal(kind: type[Frozen]) -> bool:
     """Whether a personal field is anywhere in the declared types below `kind`."""
     seen: set[type[Frozen]] = set()
     waiting: list[Any] = [kind]

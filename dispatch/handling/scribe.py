@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from dispatch.handling.baselines import Baselines, Loaded
 from dispatch.ports import (
@@ -37,7 +37,8 @@ from dispatch.ports import (
 )
 from domain.codec import encode, fact_of
 from domain.event import Actor, Envelope, Event, Fact, Frozen, Personal
-from domain.personal import personal_fields
+from domain.identifiers import within
+from domain.personal import can_hold_personal, personal_fields
 from domain.refusals import Conflict, Refusal, Refused
 
 __all__ = ["Loaded"]
@@ -146,7 +147,7 @@ class Scribe:
             new = []
             for index, event in enumerate(change.events):
                 envelope = Envelope(
-                    event_id=uuid5(request.request_id, f"{change.stream_id}\x1f{index}\x1f{event.name}"),
+                    event_id=within(request.request_id, f"{change.stream_id}\x1f{index}\x1f{event.name}"),
                     occurred_at=change.occurred_at or request.occurred_at or request.received_at,
                     received_at=request.received_at,
                     actor=request.actor,
@@ -166,7 +167,7 @@ class Scribe:
 
     async def seal(self, event: Event) -> Event:
         """The same event with every personal field sealed under its subject's key."""
-        if not any(True for _ in personal_fields(event)):
+        if not can_hold_personal(type(event)) or not any(True for _ in personal_fields(event)):
             return event
         sealed: Event = await self._sealed(event)
         return sealed

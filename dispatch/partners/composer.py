@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import TypeAlias
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from dispatch.partners.cloudevents import headers_of
 from dispatch.partners.contracts import MESSAGE_BYTES_MAX, subject_token
@@ -14,6 +14,7 @@ from dispatch.partners.sharing import TOPICS, Notice, SharedIncident, after, inc
 from dispatch.partners.subjects import feed_subject
 from dispatch.partners.tree import Tree
 from domain.event import Event, Fact
+from domain.identifiers import within
 from domain.ownership import Ownership
 from domain.vocabulary import ActorKind
 
@@ -84,7 +85,7 @@ class Composer:
     ) -> Entry:
         sequence = self._last[notice.agency] = self._last[notice.agency] + 1
         kind = notice.contract.type
-        message_id = uuid5(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
+        message_id = within(fact.envelope.event_id, f"{notice.agency}\x1f{kind}")
         actor = fact.envelope.actor
         own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
         causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id

@@ -129,8 +129,8 @@ class Correlator:
     async def _fetch_unknown(self, facts: Sequence[Fact[Event]]) -> None:
         """Incidents opened before the retention time that something names now: what was decided on them so far."""
         opened = {fact.stream_id for fact in facts if isinstance(fact.gist(), IncidentOpened)}
-        known = opened | self.index.incidents.keys()
-        unknown = sorted({incident for fact in facts for incident in _incident_named(fact)} - known)
+        named_here = {incident for fact in facts for incident in _incident_named(fact)} - opened
+        unknown = sorted(incident for incident in named_here if incident not in self.index.incidents)
         if not unknown:
             return
         position = self.index.position

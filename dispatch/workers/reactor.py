@@ -18,7 +18,6 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from uuid import uuid5
 
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ports import Appended, EventLog, Mark, MarkConflict, RecordedEvent, VersionConflict
@@ -26,7 +25,7 @@ from dispatch.telemetry import counter, gauge
 from dispatch.workers.ownership import Ownership, acquire_or_stop
 from domain.codec import NewerSchema, for_fold
 from domain.event import Actor, Event, Fact
-from domain.identifiers import named
+from domain.identifiers import named, within
 from domain.policies.events import EventDigested, EventParked
 from domain.refusals import Conflict, Unavailable
 from domain.vocabulary import ActorKind
@@ -253,7 +252,7 @@ class ReactorRunner:
         return Request(
             actor=Actor(kind=ActorKind.REACTOR, id=self._reactor.name),
             received_at=self._scribe.clock.now(),
-            request_id=uuid5(named("reactor", self._reactor.name), f"{to_position}\x1f{about}"),
+            request_id=within(named("reactor", self._reactor.name), f"{to_position}\x1f{about}"),
             causation_id=cause.envelope.event_id if cause is not None else None,
         )
 

@@ -97,4 +97,6 @@ class Grid(Generic[K]):
             return
         for row in rows:
             for column in columns:
-                yield from cells.get((row, column), ())
+                keys = cells.get((row, column))
+                if keys is not None:
+                    yield from keys
