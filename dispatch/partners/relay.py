@@ -8,7 +8,6 @@ relays, a late batch or a repeat can never put a message twice or out of order.
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import from_json
 
 from dispatch.partners.contracts import Withheld, personal_keys, unlisted_fields
 from dispatch.partners.streams import BATCH_MESSAGES_MAX, BatchRefused, Outgoing, Streams, StreamState
@@ -150,10 +150,10 @@ class Relay:
             assert row["sequence"] == after + len(batch) + 1, (
                 f"the feed of {agency} has a hole after {after + len(batch)}"
             )
-            headers: dict[str, str] = json.loads(row["headers"])
+            headers: dict[str, str] = from_json(row["headers"])
             headers[EPOCH_HEADER] = self._epoch
             body: bytes = row["body"]
-            wrong = unlisted_fields(json.loads(body), listed) | personal_keys(body)
+            wrong = unlisted_fields(from_json(body), listed) | personal_keys(body)
             if wrong:
                 _WITHHELD.labels(agency).inc()
                 _log.error("withheld", extra={"agency": agency, "sequence": row["sequence"], "fields": sorted(wrong)})

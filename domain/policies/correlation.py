@@ -151,7 +151,7 @@ def _why_not(index: CorrelationIndex, case: Case, tracked: Tracked, head: Tracke
 
     The window runs from the last sign of life, and back from the first for what arrives out of order.
     """
-    at, window = case.alert.at, timedelta(seconds=case.rule.window_s)
+    at, window = case.alert.at, case.rules.window(case.category)
     first, last = min(tracked.first_at, head.first_at), max(tracked.last_at, head.last_at)
     if index.is_forgotten(tracked, case.rules):
         return "correlation.too_old"

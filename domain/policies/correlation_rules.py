@@ -26,6 +26,7 @@ class CorrelationRules:
         self._warnings = [(tuple(word.casefold() for word in rule.words), rule.category) for rule in rulebook.warnings]
         self.retention_s = max(RETENTION_S_MIN, 2 * max(rule.correlation.window_s for rule in rulebook.categories))
         self.retention = timedelta(seconds=self.retention_s)
+        self._windows = {rule.code: timedelta(seconds=rule.correlation.window_s) for rule in rulebook.categories}
 
     def category_of(self, content: AlertContent) -> str | None:
         """What the alert is about; None: recorded, never correlated."""
@@ -47,6 +48,10 @@ class CorrelationRules:
     def correlation(self, code: str) -> CorrelationRule:
         """How alerts of a category come together."""
         return self.category(code).correlation
+
+    def window(self, code: str) -> timedelta:
+        """The `window_s` of a category, as a duration."""
+        return self._windows[self.category(code).code]
 
     def is_past(self, alert: WaitingAlert, horizon: datetime) -> bool:
         """Nothing that arrives from now on can be brought together with it."""

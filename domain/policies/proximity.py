@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
+from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
 from typing import Generic, TypeVar
 
@@ -13,6 +14,9 @@ METRES_A_DEGREE = 111_195.0
 """Of latitude, on the same sphere."""
 COSINE_MIN = 0.01
 """Keeps the width of a degree of longitude above zero at the poles, where no city is."""
+
+CIRCLES_KEPT_MAX = 20_000
+"""Most alerts come from a city's cameras, which do not move."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -83,12 +87,8 @@ class Grid(Generic[K]):
         """Keys in all cells that the circle touches, in no particular order."""
         if not self._where:
             return
-        up = radius_m / METRES_A_DEGREE
-        farthest = radians(min(89.0, abs(point.lat) + up))
-        aside = up / max(COSINE_MIN, cos(farthest))
-        step, cells = self._step, self._cells
-        rows = range(int((point.lat - up) // step), int((point.lat + up) // step) + 1)
-        columns = range(int((point.lon - aside) // step), int((point.lon + aside) // step) + 1)
+        rows, columns = _touched(self._step, point.lat, point.lon, radius_m)
+        cells = self._cells
         if len(rows) * len(columns) > len(cells):
             # A warning for half a city covers more cells than are in use: look at those in use.
             for (row, column), keys in cells.items():
@@ -97,6 +97,17 @@ class Grid(Generic[K]):
             return
         for row in rows:
             for column in columns:
-                keys = cells.get((row, column))
-                if keys is not None:
-                    yield from keys
+                here = cells.get((row, column))
+                if here is not None:
+                    yield from here
+
+
+@lru_cache(CIRCLES_KEPT_MAX)
+def _touched(step: float, lat: float, lon: float, radius_m: float) -> tuple[range, range]:
+    """Rows and columns of the cells that a circle touches."""
+    up = radius_m / METRES_A_DEGREE
+    farthest = radians(min(89.0, abs(lat) + up))
+    aside = up / max(COSINE_MIN, cos(farthest))
+    rows = range(int((lat - up) // step), int((lat + up) // step) + 1)
+    columns = range(int((lon - aside) // step), int((lon + aside) // step) + 1)
+    return rows, columns

@@ -50,11 +50,13 @@ class UnitView:
 class Standing:
     """A unit on duty, where it is taken to be, how far off that may be, and why."""
 
-    __slots__ = ("belief", "drift_m", "spot", "unit")
+    __slots__ = ("age_s", "belief", "drift_m", "name", "spot", "unit")
 
     def __init__(self, unit: UnitView, rulebook: Rulebook) -> None:
         where, self.drift_m, code = _believed(unit, rulebook)
         self.unit = unit
+        self.name = str(unit.unit_id)
+        self.age_s = round(unit.age_s, 1) if unit.age_s is not None else None
         self.spot = Spot(where)
         age = {"age_s": f"{unit.age_s:.0f}"} if unit.age_s is not None else {}
         self.belief = Reason(code=f"recommendation.{code}", values=age)
@@ -186,7 +188,7 @@ def _candidate(rule: ResponseRule, number: int, weighed: Weighed, taken: Sequenc
     unit = standing.unit
     about = {"call_sign": unit.call_sign, "kind": unit.kind.value, "rule": str(number), "cost_m": f"{cost:.0f}"}
     return {
-        "id": str(unit_id),
+        "id": standing.name,
         "chosen": unit_id in taken,
         "reasons": (
             {"code": "recommendation.unit", "values": about},
@@ -194,7 +196,7 @@ def _candidate(rule: ResponseRule, number: int, weighed: Weighed, taken: Sequenc
             *(_why_not(code, rule, unit) for code in _against(rule, weighed)),
         ),
         "distance_m": round(distance, 1),
-        "age_s": round(unit.age_s, 1) if unit.age_s is not None else None,
+        "age_s": standing.age_s,
     }
 
 
