@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from dispatch.partners.cloudevents import headers_of
 from dispatch.partners.contracts import MESSAGE_BYTES_MAX, subject_token
 from dispatch.partners.sharing import TOPICS, Notice, SharedIncident, after, incident_of, notices
@@ -90,7 +92,7 @@ class Composer:
         own = actor.kind is ActorKind.PARTNER and actor.agency == notice.agency
         causation = fact.envelope.causation_id if own and fact.envelope.causation_id else fact.envelope.event_id
         own_headers = {"id": str(message_id), "type": kind, "sequence": str(sequence), "causationid": str(causation)}
-        headers = as_json({**shared_headers, **headers_of(own_headers)})
+        headers = to_json({**shared_headers, **headers_of(own_headers)})  # plain ASCII: the same as `as_json`, sooner
         center, station = places
         subject = feed_subject(self._city, notice.agency, center=center, station=station, message=subject_token(kind))
         body = as_json(notice.body)

@@ -265,7 +265,8 @@ def _recipients(state: IncidentState) -> tuple[PublicRecipient, ...]:
 
 def _note(event: Event) -> str | None:
     for name in ("note", "reason", "outcome"):
-        found = getattr(event, name, None)
+        # Not `getattr`: most events have none of these, and a model is slow to say so.
+        found = vars(event).get(name)
         if isinstance(found, str):
             return str(found)
     return None
