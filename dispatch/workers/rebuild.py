@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -26,12 +27,12 @@ from dispatch.workers.pace import Pace
 from dispatch.workers.page import UNWRITABLE, StaleCheckpoint
 from dispatch.workers.parts import Advanced, Crew
 from dispatch.workers.rows import PROJECTOR_ROLE, connect
-from dispatch.workers.shadow import KEYS_MAX, Comparison, Copy, Entangled
+from dispatch.workers.shadow import KEYS_MAX, Comparison, Copy, Entangled, move
 from projections import fold
 from projections.projection import Key, Projection
 
-PAGE_EVENTS = 5_000
-"""Relevant events of one page of a rebuild on a quiet log."""
+PAGE_EVENTS = 10_000
+"""Relevant events of one page of a rebuild on a quiet log: some tens of statements, a second of a core."""
 NEAR_EVENTS = 1_000
 """The switch may begin when no more than this is missing: the live projection stands still meanwhile."""
 SHARED_EVENTS_MIN = 50_000
@@ -107,7 +108,7 @@ class Rebuild:
             if await connection.fetchval(PARKED, [projection.name for projection in self._projections]):
                 self._crew = None  # what had to be parked will have to be parked again
             await self._catch_up(connection, copies)
-            return [await self._switch(connection, copy) for copy in copies]
+            return await self._switch_all(connection, copies)
         finally:
             await connection.close()
 
@@ -233,7 +234,7 @@ class Rebuild:
                     await connection.execute(WITHOUT_WAITING)
                     for copy in group:
                         await self._fold(connection, copy, page)
-                        await copy.move(connection, position)
+                    await move(connection, group, position)
                 self._advanced(position, goal)
                 await self._rest(connection, time.monotonic() - began)
                 if self._is_worth_sharing(group, goal - position):
@@ -266,7 +267,7 @@ class Rebuild:
         while copy.position < goal:
             page = await self._read(copy.position, goal, sorted(copy.projection.topics))
             await self._fold(connection, copy, page)
-            await copy.move(connection, page.position)
+            await move(connection, [copy], page.position)
         return live
 
     async def _fold(self, connection: asyncpg.Connection, copy: Copy, page: fold.Page) -> None:
@@ -291,6 +292,30 @@ class Rebuild:
             return
         if not copy.projection.is_append_only:
             copy.cache.keep(result.rows)
+
+    async def _switch_all(self, connection: asyncpg.Connection, copies: Sequence[Copy]) -> list[Switched]:
+        """Two at a time, the largest first: what takes long is to compare, and a core does that for each."""
+        if len(copies) == 1:
+            return [await self._switch(connection, copies[0])]
+        sizes = {copy.projection.name: await copy.size_bytes(connection) for copy in copies}
+        waiting = deque(sorted(copies, key=lambda copy: -sizes[copy.projection.name]))
+        switched: dict[str, Switched] = {}
+
+        async def switch(lane: asyncpg.Connection) -> None:
+            while waiting:
+                copy = waiting.popleft()
+                switched[copy.projection.name] = await self._switch(lane, copy)
+
+        beside = await connect(self._dsn, role=self._role)
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                lanes.create_task(switch(connection))
+                lanes.create_task(switch(beside))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        finally:
+            await beside.close()
+        return [switched[copy.projection.name] for copy in copies]
 
     async def _differing(self, connection: asyncpg.Connection, copy: Copy) -> set[Key] | None:
         """Rows to take over, found while the live projection goes on; None if all must be gone through."""

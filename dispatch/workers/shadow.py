@@ -134,7 +134,7 @@ class Copy:
         await connection.execute(
             "DELETE FROM read.checkpoints WHERE starts_with(name, $1) AND position = $2", self.building + " ", position
         )
-        await self.move(connection, position)
+        await move(connection, [self], position)
         self.shares = ()
         self.cache.clear()
 
@@ -160,13 +160,6 @@ class Copy:
             await connection.execute(f"DROP TABLE IF EXISTS {self.shadow}")
             await connection.execute("DELETE FROM read.checkpoints WHERE starts_with(name, $1)", self.building)
             await connection.execute("DELETE FROM read.parked WHERE projection = $1", self.building)
-
-    async def move(self, connection: asyncpg.Connection, position: int) -> None:
-        """The checkpoint, in the transaction of the rows."""
-        self.position = position
-        await connection.execute(
-            "UPDATE read.checkpoints SET position = $2, updated_at = now() WHERE name = $1", self.building, position
-        )
 
     async def save(self, connection: asyncpg.Connection, page: fold.Page) -> fold.Folded:
         """Fold a page and write its rows. Raises what the driver raises when the database refuses them."""
@@ -202,6 +195,10 @@ class Copy:
                 await self.store.copy(connection, rows)
         except asyncpg.UniqueViolationError:
             await self.store.insert(connection, rows)
+
+    async def size_bytes(self, connection: asyncpg.Connection) -> int:
+        """Of its rows, in the table and beside it."""
+        return int(await connection.fetchval("SELECT pg_table_size($1::text::regclass)", self.shadow))
 
     async def differing(self, connection: asyncpg.Connection) -> set[Key]:
         """Keys of rows that are not the same here and there, as this transaction sees both."""
@@ -268,3 +265,14 @@ class Copy:
             DIFFERENCES_SHOWN,
         )
         return tuple(f"{row['kind']}: {row['key']}" for row in rows)
+
+
+async def move(connection: asyncpg.Connection, copies: Sequence[Copy], position: int) -> None:
+    """The checkpoints of copies, in the transaction of their rows."""
+    for copy in copies:
+        copy.position = position
+    await connection.execute(
+        "UPDATE read.checkpoints SET position = $2, updated_at = now() WHERE name = ANY ($1)",
+        [copy.building for copy in copies],
+        position,
+    )
