@@ -53,7 +53,7 @@ from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.directory_baselines import PostgresDirectoryBaselines
 from dispatch.store.edge import EdgeStatements, ListenerReports
 from dispatch.store.positions import PostgresUnitPositions
-from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog
+from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog, leave_as_it_is
 from dispatch.store.roster import PostgresRoster
 from dispatch.store.snapshots import PostgresSnapshots
 from dispatch.store.tail import TailedLog
@@ -145,6 +145,7 @@ async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLo
             min_size=1,
             max_size=max(2, settings.database_connections_max // 2),
             server_settings={"application_name": "dispatch edge", "jit": "off", "role": APP_ROLE, **TIMEOUTS},
+            reset=leave_as_it_is,
         )
         stack.push_async_callback(pool.close)
         clock = SystemClock()

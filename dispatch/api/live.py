@@ -303,7 +303,8 @@ class Hub:
             took_s = time.perf_counter() - began_s
             if took_s >= PAUSE_S_MIN:
                 await asyncio.sleep(min(took_s, PAUSE_S_MAX))
-        else:
+        if self.position >= reading.reached:
+            # Everything was read; what was recorded since says so itself, or did while we told.
             await self._tail.grown(timeout_s=IDLE_WAIT_S)
 
     async def _tell(self, reading: Reading) -> None:

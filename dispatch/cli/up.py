@@ -121,7 +121,7 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
         say("starting PostgreSQL")
         postgres = EmbeddedPostgres(data_dir / "postgres")
         await supervisor.start("postgres", postgres)
-        settings = settings.model_copy(update={"database_url": postgres.dsn})
+        settings = settings.model_copy(update={"database_url": postgres.socket_dsn or postgres.dsn})
     await _prepare_database(settings, say)
     # After the city: who has an account is written there. What is registered from this position on is followed.
     async with bootstrap.reading_log(bootstrap.database_url(settings), settings.archive_path) as log:

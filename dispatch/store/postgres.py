@@ -14,7 +14,7 @@ from dispatch.store.archive import Archive
 from dispatch.store.lane import Lane
 from dispatch.store.line import Connect
 from dispatch.store.reader import PLANNING, Reader, available
-from dispatch.store.wake import Wake
+from dispatch.store.wake import HINT_EVERY_S, Wake
 
 READERS_MAX = 8
 CONNECT_TIMEOUT_S = 5.0
@@ -28,16 +28,19 @@ TRANSACTION_TIMEOUT = "10s"
 for as long as it stays frozen: no other time limit runs while the server waits for the rest of a message."""
 
 
-async def _leave_as_it_is(_connection: asyncpg.Connection) -> None:
-    """Readers only select: nothing to reset, and the pool's own reset is a second round trip for each read."""
+async def leave_as_it_is(_connection: asyncpg.Connection) -> None:
+    """For a pool whose users change nothing of a session: the pool's own reset is a second round trip for each use."""
 
 
 class PostgresLog(Reader):
     """`dispatch.ports.EventLog` on PostgreSQL."""
 
+    hint_every_s = HINT_EVERY_S
+    """How soon after one hint to other processes the next may follow."""
+
     def __init__(self, pool: asyncpg.Pool, connect: Connect, archive: Archive | None = None) -> None:
         super().__init__(pool, archive)
-        self._wake = Wake(connect, self._position)
+        self._wake = Wake(connect, self._position, hint_every_s=self.hint_every_s)
         self._lane = Lane(connect, self, recorded=self._wake.recorded)
 
     @classmethod
@@ -68,7 +71,7 @@ class PostgresLog(Reader):
 
         async with available():
             pool = await asyncpg.create_pool(
-                dsn, min_size=1, max_size=readers_max, server_settings=settings, reset=_leave_as_it_is, **waiting
+                dsn, min_size=1, max_size=readers_max, server_settings=settings, reset=leave_as_it_is, **waiting
             )
         log = cls(pool, connect, Archive(archive))
         try:

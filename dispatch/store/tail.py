@@ -90,6 +90,10 @@ class Tail:
 class TailedLog(PostgresLog):
     """`PostgresLog` for a process with many readers near the tip."""
 
+    hint_every_s = 0.01
+    """Those who wait for its facts are mostly in this process and are woken at once; each hint wakes every
+    session that listens, the sender's own too."""
+
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._tail = Tail()

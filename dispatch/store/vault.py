@@ -21,7 +21,7 @@ import asyncpg
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from dispatch.store.postgres import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, TIMEOUTS
+from dispatch.store.postgres import COMMAND_TIMEOUT_S, CONNECT_TIMEOUT_S, TIMEOUTS, leave_as_it_is
 from dispatch.store.reader import available
 from domain.refusals import Refused
 
@@ -118,6 +118,7 @@ class PostgresSealer:
                 min_size=0,
                 max_size=CONNECTIONS_MAX,
                 server_settings=settings,
+                reset=leave_as_it_is,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=COMMAND_TIMEOUT_S,
             )

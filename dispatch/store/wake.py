@@ -1,7 +1,7 @@
 """Wakes those who wait for the log to grow: at once in this process, by a coalesced hint in others, by a poll at last.
 
 A NOTIFY in each append would take a cluster-wide lock at its commit and cap the lane. So the hint is a statement of its
-own, at most one in `HINT_EVERY_S` for a process, and it is only a hint: it waits for no disk, may be lost, and then the
+own, at most one in `hint_every_s` for a process, and it is only a hint: it waits for no disk, may be lost, and then the
 poll finds out.
 Whoever waits looks at the tip after the listening has begun, never before, or an append in between would be missed.
 """
@@ -26,8 +26,11 @@ POLL_EVERY_S = 0.2
 class Wake:
     """Knows the last position seen, and who waits for which."""
 
-    def __init__(self, connect: Connect, read_tip: Callable[[], Awaitable[int]]) -> None:
+    def __init__(
+        self, connect: Connect, read_tip: Callable[[], Awaitable[int]], *, hint_every_s: float = HINT_EVERY_S
+    ) -> None:
         self._connect = connect
+        self._hint_every_s = hint_every_s
         self._read_tip = read_tip
         self._position = 0
         self._grown = asyncio.Event()
@@ -111,7 +114,7 @@ class Wake:
                 if self._listening is not None and not self._listening.is_closed():
                     async with available():
                         await self._listening.execute(f"NOTIFY {CHANNEL}, '{self._position}'")
-            await asyncio.sleep(HINT_EVERY_S)
+            await asyncio.sleep(self._hint_every_s)
 
     async def _poll(self) -> None:
         """While anyone waits: look at the tip, and listen again when the connection was lost."""
