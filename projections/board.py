@@ -9,10 +9,15 @@ what a pure fold has no way to look up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any, TypeVar
 from uuid import UUID
+
+from pydantic_core import to_json
+from sqlalchemy import DateTime
 
 from domain.event import Event, Fact
 from domain.incident import events as incident
@@ -83,12 +88,29 @@ def item(row: Row) -> dict[str, Any]:
 
 _HIDDEN = {"address", "lon", "lat", "phase_before_merge", "is_on_board"}
 _shown = columns_shown(column for column in tables.board.columns if column.name not in _HIDDEN)
+hidden = columns_shown(column for column in tables.board.columns if column.name in _HIDDEN)
+"""What `item` leaves out of a row, or has elsewhere."""
+_NAMES = [str(column.name) for column in tables.board.columns if column.name not in _HIDDEN]
+_INSTANTS = [name for name in _NAMES if isinstance(tables.board.columns[name].type, DateTime)]
+_values = itemgetter(*_NAMES)
 
 
-def change_of(before: Row | None, after: Row | None) -> dict[str, Any] | None:
+def item_text(row: Row) -> bytes:
+    """The same as JSON text. Ids and instants become text where the rest does, which takes half as long."""
+    listed: dict[str, Any] = dict(zip(_NAMES, _values(row), strict=True))
+    for name in _INSTANTS:
+        at = listed[name]
+        if at is not None and at.tzinfo is not UTC:
+            listed[name] = at.astimezone(UTC)
+    listed["place"] = {"address": row["address"], "point": point(row["lon"], row["lat"])}
+    return to_json(listed)
+
+
+def change_of(before: Row | None, after: Row | None, tell: Callable[[Row], Any] = item) -> dict[str, Any] | None:
     """What a page did to one incident, for live streams; None if no board shows a difference.
 
-    `row` is null when it left every board. Who must hear of it: whoever saw it before or sees it now.
+    `row` is what `tell` makes of it, null when it left every board. Who must hear of it: whoever saw it before or sees
+    it now.
     """
     seen_before = before is not None and before["is_on_board"]
     seen_after = after is not None and after["is_on_board"]
@@ -96,7 +118,7 @@ def change_of(before: Row | None, after: Row | None) -> dict[str, Any] | None:
         return None
     rows = [row for row in (before, after) if row is not None]
     return {
-        "row": item(after) if seen_after and after is not None else None,
+        "row": tell(after) if seen_after and after is not None else None,
         "centers_before": list(before["visible_center_ids"]) if seen_before and before is not None else [],
         "centers_after": list(after["visible_center_ids"]) if seen_after and after is not None else [],
         "agencies_before": list(before["agencies"]) if seen_before and before is not None else [],

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import asyncpg
+from pydantic_core import to_json
 
 from dispatch.workers.rows import RowCache, RowStore, encoded
 from domain.event import Fact
 from projections import fold, tables
-from projections.board import change_of
+from projections.board import change_of, hidden, item_text
 from projections.projection import Key, Projection, Row
 from projections.queries.progress import CHANGES_CHANNEL
 
@@ -150,19 +151,21 @@ class PageWriter:
         ]
         parts = [MOVE_CHECKPOINTS]
 
-        def write(statement: str, rows: Sequence[Row]) -> None:
-            if rows:
-                values.append(encoded(rows))
-                parts.append(f"w{len(values)} AS ({statement.format(ALL_MOVED.format(len(values)))})")
+        def write(statement: str, rows: str) -> None:
+            values.append(rows)
+            parts.append(f"w{len(values)} AS ({statement.format(ALL_MOVED.format(len(values)))})")
 
         for target, before, result in zip(targets, loaded, folded, strict=True):
             store = target.store
-            write(
-                store.inserting if target.projection.is_append_only else store.upserting,
-                [row for row in result.rows.values() if row is not None],
-            )
+            written = [row for row in result.rows.values() if row is not None]
             if target.projection.name == tables.board.name:
-                write(INSERT_CHANGES, _changes(position, before, result))
+                rows, changes = board_texts(position, before, result)
+                if written:
+                    write(store.upserting, rows)
+                if changes is not None:
+                    write(INSERT_CHANGES, changes)
+            elif written:
+                write(store.inserting if target.projection.is_append_only else store.upserting, encoded(written))
         hint = ""
         if tables.board.name in names:
             values += [CHANGES_CHANNEL, str(position)]
@@ -173,13 +176,27 @@ class PageWriter:
             raise StaleCheckpoint(", ".join(names)) from None
 
 
-def _changes(position: int, before: dict[Key, Row], result: fold.Folded) -> list[dict[str, Any]]:
-    changes: list[dict[str, Any]] = []
+def board_texts(position: int, before: dict[Key, Row], result: fold.Folded) -> tuple[str, str | None]:
+    """JSON text of the board's rows and of what changed for those who look at them (None: nothing they see).
+
+    A row is on the board's table and in the change as it is shown: its text is made once for both. The table takes the
+    columns it has by their names, ids and instants as texts.
+    """
+    rows: list[bytes] = []
+    changes: list[bytes] = []
     for key, row in result.rows.items():
-        change = change_of(before.get(key), row)
+        change = change_of(before.get(key), row, item_text)
+        seen: bytes | None = None if change is None else change.pop("row")
+        if row is not None:
+            rows.append(to_json(row) if seen is None else seen[:-1] + b"," + to_json(hidden(row))[1:])
         if change is not None:
-            changes.append({"page_position": position, "incident_id": key[0], **change})
-    return changes
+            said = to_json({"page_position": position, "incident_id": key[0], **change})
+            changes.append(said[:-1] + b',"row":' + (seen or b"null") + b"}")
+    return _listed(rows), _listed(changes) if changes else None
+
+
+def _listed(texts: Sequence[bytes]) -> str:
+    return f"[{b','.join(texts).decode()}]"
 
 
 def _as_row(parked: fold.Parked) -> dict[str, Any]:

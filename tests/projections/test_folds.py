@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic_core import from_json
 
 from dispatch.ports import RecordedEvent
 from domain.catalogue import EVENTS
@@ -16,7 +18,7 @@ from domain.incident.decider import INITIAL, evolve
 from domain.incident.events import IncidentOpened
 from projections import fold
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, names
-from projections.board import Board
+from projections.board import Board, item, item_text
 from projections.fold import MemoryRows
 from projections.projection import Key, Projection, Row
 from projections.registry import PROJECTIONS
@@ -127,6 +129,20 @@ def test_a_fold_leaves_the_row_it_was_given_as_it_was(story: list[Happening]) ->
             kept = dict(rows.rows)
             rows.take(fold.read([one], one.position))
             assert {key: repr(row) for key, row in kept.items()} == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(stories())
+def test_a_board_row_has_one_shape_as_text_and_as_values(story: list[Happening]) -> None:
+    for row in rows_of(PROJECTIONS["board"], as_recorded(story), 500).rows.values():
+        assert from_json(item_text(row)) == item(row)
+        local = {name: _in_chengdu(value) for name, value in row.items()}
+        assert item_text(local) == item_text(row)
+        assert item(local) == item(row)
+
+
+def _in_chengdu(value: object) -> object:
+    return value.astimezone(timezone(timedelta(hours=8))) if isinstance(value, datetime) else value
 
 
 def test_every_incident_event_belongs_to_a_story() -> None:
