@@ -32,16 +32,18 @@ from dispatch.bench.storm import StormOptions, gateway_token, peak_memory_mb
 from dispatch.bench.storm_board import Accounts, Board, Outcome, outcome
 from dispatch.bench.storm_people import People
 from dispatch.bench.storm_plan import Sending, storm
-from dispatch.bench.wire import Connection
+from dispatch.bench.wire import Answer, Connection
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.directory_entries import CameraEntry
 from domain.refusals import Unavailable
 
 BATCH_ALERTS = 50
-CONNECTIONS = 32
-CONNECTIONS_OF_BATCHES = 16
-"""Of a peak: what is out on more of them is a second's work, which the board is then behind by."""
+SENDERS = 32
+SENDERS_OF_BATCHES = 16
+"""Of a peak: what more of them have out is a second's work, which the board is then behind by."""
+IDLE_S_MAX = 20.0
+"""A connection idle for longer is not used again: the server hangs up after 30 s."""
 AHEAD_S = 0.5
 """How far behind the senders of a peak let the board be."""
 WARM_S = 5.0
@@ -66,11 +68,43 @@ Request = tuple[str, bytes, int]
 """Gateway, body, alerts in it."""
 
 
+class Links:
+    """The connections of all gateways: as many of each as it has requests out, kept open, all with its one token."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._tokens: dict[str, str] = {}
+        self._idle: dict[str, list[tuple[Connection, float]]] = {}
+
+    async def post(self, gateway: str, body: bytes) -> Answer:
+        """Send in a gateway's name."""
+        connection = self._taken(gateway)
+        answer = await connection.request("POST", "/v1/alerts", body)
+        self._idle.setdefault(gateway, []).append((connection, time.monotonic()))
+        return answer
+
+    def connection(self, gateway: str) -> Connection:
+        """A new connection in a gateway's name."""
+        if gateway not in self._tokens:
+            self._tokens[gateway] = gateway_token(self._running.settings, gateway)
+        return Connection(self._running.address, self._tokens[gateway])
+
+    def _taken(self, gateway: str) -> Connection:
+        idle = self._idle.get(gateway, [])
+        while idle:
+            connection, since = idle.pop()
+            if time.monotonic() - since < IDLE_S_MAX:
+                return connection
+            connection.close()
+        return self.connection(gateway)
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A running system and what a phase needs of it."""
 
     running: Running
+    links: Links
     pool: asyncpg.Pool
     cameras: Sequence[CameraEntry]
     options: StormOptions
@@ -89,10 +123,6 @@ class Stage:
             seed=self.options.seed,
             name=phase,
         )
-
-    def connection(self, gateway: str) -> Connection:
-        """A new connection in a gateway's name."""
-        return Connection(self.running.address, gateway_token(self.running.settings, gateway))
 
     async def opened_share(self, found: Outcome) -> float:
         """Incidents opened an alert, in the positions that a window brought to the board."""
@@ -125,7 +155,7 @@ async def bench_storm_max(options: StormOptions, *, say: Say) -> dict[str, float
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=5_000)
         async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
             cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
-            stage = Stage(running, base.pool, cameras, options, base.clock.now)
+            stage = Stage(running, Links(running), base.pool, cameras, options, base.clock.now)
             people = _people(stage, str(base.directory.root().id))
             say("batches of 50, as fast as the board follows, and twice that")
             peaks, overloads = [await _peak(stage, "peak0", BATCH_ALERTS, PLANNED_PER_S_MAX)], []
@@ -152,7 +182,7 @@ async def bench_storm_max(options: StormOptions, *, say: Say) -> dict[str, float
 def _people(stage: Stage, center: str) -> People:
     first = stage.night("over0", 1)[0]
     person = Connection(stage.running.address, stage.running.token)
-    return People(person, center, stage.connection(first.gateway), json.loads(first.body))
+    return People(person, center, stage.links.connection(first.gateway), json.loads(first.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,16 +261,16 @@ async def _peak(stage: Stage, phase: str, batch: int, planned_per_s: float) -> M
     async with _phase(stage) as (accounts, board):
         began_at = time.monotonic()
 
-        async def send(connections: dict[str, Connection], remaining: Iterator[Request]) -> None:
+        async def send(remaining: Iterator[Request]) -> None:
             for request in remaining:
                 while accounts.behind_s(board.shown) > AHEAD_S:  # noqa: ASYNC110  # a table is asked, it does not tell
                     await asyncio.sleep(0.01)
                 if time.monotonic() > began_at + length_s:
                     return
-                await _request(stage, connections, accounts, request)
+                await _request(stage, accounts, request)
             raise Unavailable("bench.plan_too_short", f"All {len(requests)} requests were sent before the time was up.")
 
-        await _all(send, iter(requests), CONNECTIONS if batch == 1 else CONNECTIONS_OF_BATCHES)
+        await _all(send, iter(requests), SENDERS if batch == 1 else SENDERS_OF_BATCHES)
     if accounts.unclear:
         raise Unavailable("bench.refused", f"{accounts.unclear} alerts got neither a receipt nor a clear refusal.")
     return await _measured(stage, accounts, board, began_at)
@@ -252,36 +282,26 @@ async def _overload(stage: Stage, people: People, phase: str, rate: float) -> Me
     async with _phase(stage) as (accounts, board):
         began_at = time.monotonic()
 
-        async def send(connections: dict[str, Connection], remaining: Iterator[tuple[int, Request]]) -> None:
+        async def send(remaining: Iterator[tuple[int, Request]]) -> None:
             for number, request in remaining:
                 pause_s = began_at + number * BATCH_ALERTS / rate - time.monotonic()
                 if pause_s > 0:
                     await asyncio.sleep(pause_s)
-                await _request(stage, connections, accounts, request)
+                await _request(stage, accounts, request)
 
         async with people.asking():
-            await _all(send, iter(enumerate(requests)), CONNECTIONS * 4)
+            await _all(send, iter(enumerate(requests)), SENDERS * 4)
     return await _measured(stage, accounts, board, began_at)
 
 
-async def _all(send: Callable[..., Any], remaining: Iterator[Any], connections: int) -> None:
-    async def one() -> None:
-        mine: dict[str, Connection] = {}
-        try:
-            await send(mine, remaining)
-        finally:
-            for connection in mine.values():
-                connection.close()
-
-    await asyncio.gather(*(one() for _ in range(connections)))
+async def _all(send: Callable[..., Any], remaining: Iterator[Any], senders: int) -> None:
+    await asyncio.gather(*(send(remaining) for _ in range(senders)))
 
 
-async def _request(stage: Stage, connections: dict[str, Connection], accounts: Accounts, request: Request) -> None:
+async def _request(stage: Stage, accounts: Accounts, request: Request) -> None:
     gateway, body, alerts = request
-    if gateway not in connections:
-        connections[gateway] = stage.connection(gateway)
     began_at = time.monotonic()
-    accounts.take(await connections[gateway].request("POST", "/v1/alerts", body), alerts, began_at)
+    accounts.take(await stage.links.post(gateway, body), alerts, began_at)
 
 
 async def _lost(pool: asyncpg.Pool, answers: Sequence[bytes]) -> tuple[int, int]:

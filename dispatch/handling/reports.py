@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
@@ -21,7 +22,7 @@ from domain.incident import decider as incident
 from domain.incident.admission import LIVE, phase_refusal, unknown_incident
 from domain.incident.commands import RaiseSeverity, VerifyIncident
 from domain.incident.events import Cause, ReportAttached
-from domain.refusals import Refusal, Refused
+from domain.refusals import Conflict, Refusal, Refused
 from domain.report.commands import Channel, FileReport, LinkReport, ReadPersonalFields
 from domain.report.decider import INITIAL, ReportState, decide, evolve
 from domain.report.events import ReportFiled
@@ -76,22 +77,28 @@ class ReportDesk:
         The answer names `report_id`, `incident_id`, `number` and `relation` (`opened` or `duplicate`).
         """
         report_id = timed(request.received_at, "report", str(request.request_id))
+        told: dict[UUID, int] = {}
+        """Stream of numbers → numbers used, as the last race lost said. In a flood the correlator takes numbers with
+        every page, and whoever reads how many there are has lost before it writes."""
 
         async def attempt() -> Attempt:
             rulebook = self._directory.rulebook()
             command = self._command(draft, report_id, rulebook)
-            loaded = await self._scribe.load(report_id, INITIAL, evolve)
-            filed = decide(command, loaded.state)
+            # The id is this request's own: that there is no such report yet is for the append to say.
+            filed = decide(command, INITIAL)
             if isinstance(filed, Refusal):
                 return filed
             if duplicate_of is not None:
                 return await self._attach(command, report_id, duplicate_of, rulebook)
-            return await self._open(command, report_id, request, rulebook)
+            return await self._open(command, report_id, request, rulebook, told)
+
+        def lost(conflict: Conflict) -> None:
+            told[UUID(conflict.values["stream_id"])] = int(conflict.values["actual_version"])
 
         async with self._turn:
             # A repeat must not seal what was sealed before under a key that nothing will ever name.
             repeated = await self._scribe.answered_before(request)
-            return repeated if repeated is not None else await self._scribe.decide(attempt, request)
+            return repeated if repeated is not None else await self._scribe.decide(attempt, request, lost=lost)
 
     async def read_personal(
         self, report_id: UUID, fields: Sequence[str], *, purpose: str, request: Request
@@ -159,7 +166,9 @@ class ReportDesk:
             ),
         )
 
-    async def _open(self, command: FileReport, report_id: UUID, request: Request, rulebook: Rulebook) -> Attempt:
+    async def _open(
+        self, command: FileReport, report_id: UUID, request: Request, rulebook: Rulebook, told: dict[UUID, int]
+    ) -> Attempt:
         incident_id = incident_id_for(report_id)
         center = self._directory.center(command.center_id)
         opening = Opening(
@@ -178,12 +187,17 @@ class ReportDesk:
             causation_id=report_id,
         )
         numbering = Numbering.of(rulebook)
-        used = await numbers_used(self._scribe.log, numbering, [opening.opened_at])
+        used = await self._numbers_used(numbering, opening.opened_at, told)
         opened = open_incident_changes([opening], numbering=numbering, used=used, rule_version=rulebook.version)
         day = numbering.day(opening.opened_at)
         number = numbering.number(day, used[day] + 1)
         changes = _report_changes(command, report_id, incident_id, "opened")
         return [*changes[:1], *opened, *changes[1:]], _answer(report_id, incident_id, number, "opened")
+
+    async def _numbers_used(self, numbering: Numbering, instant: datetime, told: dict[UUID, int]) -> dict[date, int]:
+        day = numbering.day(instant)
+        version = told.pop(numbering.stream(day), None)
+        return await numbers_used(self._scribe.log, numbering, [instant]) if version is None else {day: version}
 
     async def _attach(self, command: FileReport, report_id: UUID, incident_id: UUID, rulebook: Rulebook) -> Attempt:
         """No version of the incident is demanded: a reporter may be late by a moment, and still shows on the card."""

@@ -199,16 +199,21 @@ class Scribe:
         return outcome_of(verdict, command, answer or {})
 
     async def decide(
-        self, attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]], request: Request
+        self,
+        attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]],
+        request: Request,
+        *,
+        lost: Callable[[Conflict], None] | None = None,
     ) -> Outcome:
         """Load, decide and record, deciding anew while others are first.
 
         `attempt` loads fresh state and returns changes and the answer, or a refusal (raised as `Refused`). A command
         that can no longer be decided (the incident has moved on) and is the repeat of one that was still gets the
-        answer that one got.
+        answer that one got. `lost` hears of each race that was lost, before the next attempt: where the stream is now
+        stands in it.
         """
         try:
-            return await self._decide(attempt, request)
+            return await self._decide(attempt, request, lost)
         except (Refused, Conflict):
             # A repeat, perhaps: what it is refused for may be its own effect. To look for its key only now costs a
             # repeat a needless decision and saves everybody else a read; that the log records no key twice does not
@@ -219,7 +224,10 @@ class Scribe:
             raise
 
     async def _decide(
-        self, attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]], request: Request
+        self,
+        attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]],
+        request: Request,
+        lost: Callable[[Conflict], None] | None,
     ) -> Outcome:
         for attempt_number in range(DECIDE_ATTEMPTS):
             decided = await attempt()
@@ -232,6 +240,8 @@ class Scribe:
                 last = attempt_number == DECIDE_ATTEMPTS - 1
                 if conflict.code != "stale_version" or request.expected_version is not None or last:
                     raise
+                if lost is not None:
+                    lost(conflict)
             if attempt_number >= AT_ONCE_ATTEMPTS:
                 await asyncio.sleep(_pause_s(request, attempt_number))
         raise AssertionError("the loop returns or raises")

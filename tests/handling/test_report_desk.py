@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
 
 from dispatch.handling.opening import Numbering, Opening, numbers_used, open_incident_changes
 from dispatch.handling.reports import ReportDraft, headline
+from dispatch.ports import AppendCommand, EventLog, Head, Verdict
 from dispatch.store.memory import MemoryLog
 from domain.event import Personal, Place
 from domain.identifiers import companion_of
@@ -280,6 +283,42 @@ async def test_a_rush_of_reports_at_two_desks_leaves_no_gap_and_no_double():
     assert racing.conflicts > 0, "the two desks never met: the schedule proves nothing"
     numbers = sorted(outcome.answer["number"] for outcome in outcomes)
     assert numbers == [f"CD-20260701-{nth:04d}" for nth in range(1, 61)]
+
+
+class Rivalled:
+    """A log on which a rival takes a number before each of the first appends, as the correlator does in a flood."""
+
+    def __init__(self, log: MemoryLog, rival: World, *, races: int) -> None:
+        self._log = log
+        self._rival = rival
+        self._races = races
+        self.looked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        if self._races:
+            self._races -= 1
+            await self._rival.reports.file_report(DISPUTE, self._rival.request())
+        return await self._log.append(command)
+
+    async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
+        self.looked += 1
+        return await self._log.heads(stream_ids)
+
+
+async def test_a_race_that_is_lost_tells_the_number_to_take_next():
+    watch = Watch()
+    log = MemoryLog(watch)
+    rival = World(log, watch)
+    await rival.settle()
+    rivalled = Rivalled(log, rival, races=5)
+    world = World(cast("EventLog", rivalled), watch, asked=1_000)
+    await world.directory.catch_up()
+    outcome = await world.reports.file_report(DISPUTE, world.request())
+    assert outcome.answer["number"] == "CD-20260701-0006"
+    assert rivalled.looked == 1
 
 
 async def test_several_incidents_of_one_page_are_numbered_together(world: World):
