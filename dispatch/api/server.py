@@ -13,6 +13,7 @@ import socket
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -21,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from dispatch.api.live import Hub
 from dispatch.api.live_client import Client
 from dispatch.api.live_response import HAND_OVER
+from dispatch.api.whole_answers import WholeAnswers
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class StreamingProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the server's own
         """Wait for a request, but not for ever."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", WholeAnswers(transport, self.loop)))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -80,9 +82,11 @@ class StreamingProtocol(HttpToolsProtocol):
         Call it when the head is sent. Requests that came after this one on the same connection are not answered: there
         is no end of the answer that they could follow.
         """
-        cycle, transport = self.cycle, self.transport
-        if cycle.disconnected or transport.is_closing():
+        cycle, whole = self.cycle, cast("WholeAnswers", self.transport)
+        if cycle.disconnected or whole.is_closing():
             return None
+        whole.flush()
+        transport = whole.transport
         # As after a disconnection: the application may end now, and what it still sends goes nowhere.
         cycle.disconnected = True
         cycle.message_event.set()

@@ -6,8 +6,8 @@ Pure ASGI: a middleware that wraps requests and responses would copy every body 
 from __future__ import annotations
 
 import logging
+import os
 import re
-import secrets
 import time
 from typing import Any
 
@@ -39,7 +39,7 @@ def trace_of(scope: Scope) -> str:
             found = _TRACEPARENT.match(value.decode("latin-1"))
             if found and found["trace"] != "0" * 32:
                 return found["trace"]
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 class Tracing:

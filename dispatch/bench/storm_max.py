@@ -39,9 +39,11 @@ from dispatch.directory_entries import CameraEntry
 from domain.refusals import Unavailable
 
 BATCH_ALERTS = 50
-SENDERS = 32
+SENDERS = 96
+"""Gateways with a request out at the same time: pages of single alerts fill with them."""
 SENDERS_OF_BATCHES = 16
 """Of a peak: what more of them have out is a second's work, which the board is then behind by."""
+SENDERS_OVERLOADING = 128
 IDLE_S_MAX = 20.0
 """A connection idle for longer is not used again: the server hangs up after 30 s."""
 AHEAD_S = 0.5
@@ -290,7 +292,7 @@ async def _overload(stage: Stage, people: People, phase: str, rate: float) -> Me
                 await _request(stage, accounts, request)
 
         async with people.asking():
-            await _all(send, iter(enumerate(requests)), SENDERS * 4)
+            await _all(send, iter(enumerate(requests)), SENDERS_OVERLOADING)
     return await _measured(stage, accounts, board, began_at)
 
 

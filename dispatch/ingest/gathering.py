@@ -19,6 +19,8 @@ from domain.refusals import Unavailable
 PAGE_EVERY_S = 0.004
 """At 500 single alerts a second two share each page, which is half the commits and wake-ups of all who follow, for
 2 ms of waiting; measured, a quarter less of the API's processor time."""
+PAGES_OUT_MAX = 2
+"""While one page is on its way to the disk the next is made ready."""
 PAGE_ITEMS_MAX = 500
 """Of one page; a single caller's items may exceed it alone."""
 
@@ -35,13 +37,15 @@ class _Group(Generic[Item, Result]):
 
 
 class Gathering(Generic[Item, Result]):
-    """Hands pages to `work`, one at a time; its results are in the order of the items."""
+    """Hands pages to `work`, `PAGES_OUT_MAX` at a time; its results are in the order of the items."""
 
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[list[Result]]], *, every_s: float) -> None:
         self._work = work
         self._every_s = every_s
         self._waiting: deque[_Group[Item, Result]] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._out: set[asyncio.Task[None]] = set()
+        self._room = asyncio.Semaphore(PAGES_OUT_MAX)
         self._began_at = float("-inf")
 
     async def take(self, items: Sequence[Item]) -> list[Result]:
@@ -63,13 +67,20 @@ class Gathering(Generic[Item, Result]):
                 pause_s = self._began_at + self._every_s - loop.time()
                 if pause_s > 0:
                     await asyncio.sleep(pause_s)
+                await self._room.acquire()
                 self._began_at = loop.time()
-                await self._page(self._next_page())
+                page = asyncio.create_task(self._page(self._next_page()), name="gathered page")
+                self._out.add(page)
+                page.add_done_callback(self._came_back)
         finally:
             self._task = None
             for group in self._waiting:  # only if this task was cancelled
                 group.answer.cancel()
             self._waiting.clear()
+
+    def _came_back(self, page: asyncio.Task[None]) -> None:
+        self._out.discard(page)
+        self._room.release()
 
     def _next_page(self) -> list[_Group[Item, Result]]:
         page = [self._waiting.popleft()]

@@ -40,6 +40,7 @@ CITY_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Assumed for a time without offset. China has one zone and no summer time (since 1991)."""
 BELIEVABLE_YEARS = range(1970, 2200)
 """A device that lost its clock says 1900 or 0001; a time outside is as good as none."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
 NOT_KEPT = frozenset({"ingest.not_an_alarm", "ingest.identification"})
 
 
@@ -213,7 +214,7 @@ def digest(content: AlertContent) -> str:
     Defaults are left out, so that a field added by a later release does not make every old message look changed.
     """
     said = content.model_dump(mode="json", exclude={"content_sha256", "clock", "camera_id"}, exclude_defaults=True)
-    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(said).encode()).hexdigest()
 
 
 def invalid(error: ValidationError, *, pointer: str = "") -> NotUnderstood:

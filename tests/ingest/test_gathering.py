@@ -49,22 +49,25 @@ async def test_one_that_comes_alone_is_taken_at_once_and_those_who_follow_soon_s
     assert desk.pages == [[1], [2, 3, 4, 5]]
 
 
-async def test_pages_begin_no_sooner_than_promised_and_one_at_a_time() -> None:
+async def test_pages_begin_no_sooner_than_promised() -> None:
     desk, loop = Desk(), asyncio.get_running_loop()
     began_at = loop.time()
     for number in range(4):
         await desk.take(number)
     assert loop.time() - began_at >= 2.9 * EVERY_S
+
+
+async def test_one_page_is_made_ready_while_another_is_out_and_no_more() -> None:
+    desk = Desk()
     desk.open.clear()
-    desk.began.clear()
-    first = asyncio.create_task(desk.take(10))
-    await desk.began.wait()
-    others = [asyncio.create_task(desk.take(number)) for number in (11, 12)]
-    await asyncio.sleep(2 * EVERY_S)
-    assert desk.pages[-1] == [10]
+    waiting = []
+    for number in range(6):
+        waiting.append(asyncio.create_task(desk.take(number)))
+        await asyncio.sleep(2 * EVERY_S)
+    assert desk.pages == [[0], [1]]
     desk.open.set()
-    assert await asyncio.gather(first, *others) == [[20], [22], [24]]
-    assert desk.pages[-1] == [11, 12]
+    assert await asyncio.gather(*waiting) == [[0], [2], [4], [6], [8], [10]]
+    assert desk.pages == [[0], [1], [2, 3, 4, 5]]
 
 
 async def test_a_page_has_a_limit_that_a_single_caller_may_exceed() -> None:
