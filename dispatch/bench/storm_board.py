@@ -51,8 +51,8 @@ class Accounts:
     unclear: int = 0
     """Refusals that are not 429 or 503, or no problem documents, or do not say when to come again."""
 
-    def take(self, answer: Answer, alerts: int, began_at: float) -> None:
-        """Count one answer."""
+    def take(self, answer: Answer, alerts: int, began_at: float) -> bool:
+        """Count one answer; whether its alerts were taken."""
         self.sent.append((began_at, alerts))
         if answer.status in (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.MULTI_STATUS):
             self.answers.append(answer.body)
@@ -60,10 +60,12 @@ class Accounts:
             taken = Accepted(int(answer.headers["dispatch-position"]), alerts, distinct, time.monotonic())
             self.accepted.append(taken)
             self.unseen.append(taken)
-        elif is_clear(answer):
+            return True
+        if is_clear(answer):
             self.refused += alerts
         else:
             self.unclear += alerts
+        return False
 
     def behind_s(self, shown: int) -> float:
         """For how long the oldest accepted alert has not been on the board. Answers come nearly in order."""

@@ -1,6 +1,7 @@
 """`dispatch bench storm --max`: how many alerts a second, sustained, from the wire to the folded board.
 
-One system of its own, everything on one machine, this load generator included. An alert counts once it is on the
+Two systems of its own, one after the other: for single alerts, and for batches, whose flood leaves escalations behind
+for minutes. Everything is on one machine, this load generator included. An alert counts once it is on the
 board: judged by the correlator, and the board's checkpoint beyond the judgement, within `late_s_max` of its answer.
 
 Peak: alerts are sent as fast as they are answered while the board is at most `AHEAD_S` behind. Overload: twice the
@@ -46,6 +47,8 @@ SENDERS_OF_BATCHES = 16
 SENDERS_OVERLOADING = 128
 IDLE_S_MAX = 20.0
 """A connection idle for longer is not used again: the server hangs up after 30 s."""
+REFUSED_PAUSE_S = 0.1
+"""Of a peak: whoever is refused has been too fast for the board."""
 AHEAD_S = 0.5
 """How far behind the senders of a peak let the board be."""
 WARM_S = 5.0
@@ -109,6 +112,7 @@ class Stage:
     links: Links
     pool: asyncpg.Pool
     cameras: Sequence[CameraEntry]
+    center: str
     options: StormOptions
     now: Callable[[], Any]
     answers: list[bytes] = field(default_factory=list)
@@ -151,40 +155,57 @@ def _batched(night: Sequence[Sending], batch: int) -> Iterator[Request]:
 
 
 async def bench_storm_max(options: StormOptions, *, say: Say) -> dict[str, float | int]:
-    """The figures. Raises `Unavailable` if the system does not start or does not settle."""
+    """The figures. Raises `Unavailable` if a system does not start or does not settle."""
+    async with _stage(options, say) as stage:
+        say("single alerts, as fast as the board follows")
+        singles = await _peak(stage, SINGLES, 1, PLANNED_PER_S_MAX / 2)
+        accepted, lost = await _lost(stage.pool, stage.answers)
+    async with _stage(options, say) as stage:
+        figures = await _batches(stage, say)
+        say("counting")
+        accepted_too, lost_too = await _lost(stage.pool, stage.answers)
+        return {
+            "sustained_singles_per_s": round(singles.found.per_s),
+            "singles_late_s_p99": singles.found.late_s_p99,
+            "singles_late_s_end": singles.found.late_s_end,
+            "singles_refused": singles.accounts.refused,
+            **figures,
+            "late_s_max": stage.running.settings.alert_wait_s_max,
+            "accepted": accepted + accepted_too,
+            "lost": lost + lost_too,
+            "rss_mb_peak": peak_memory_mb(),
+        }
+
+
+@asynccontextmanager
+async def _stage(options: StormOptions, say: Say) -> AsyncIterator[Stage]:
+    """A system of its own."""
     with scratch("dispatch-storm-") as folder:
         # A gateway of this bench stands for thousands of cameras: its own limit is not what is measured.
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=5_000)
         async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
             cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
-            stage = Stage(running, Links(running), base.pool, cameras, options, base.clock.now)
-            people = _people(stage, str(base.directory.root().id))
-            say("batches of 50, as fast as the board follows, and twice that")
-            peaks, overloads = [await _peak(stage, "peak0", BATCH_ALERTS, PLANNED_PER_S_MAX)], []
-            for number in range(ROUNDS):
-                rate = OVERLOAD * peaks[-1].found.per_s
-                overloads.append(await _overload(stage, people, f"over{number}", rate))
-                peaks.append(await _peak(stage, f"peak{number + 1}", BATCH_ALERTS, PLANNED_PER_S_MAX))
-                say(f"{rate:,.0f} alerts/s offered, {overloads[-1].found.per_s:,.0f} on the board in time")
-            say("single alerts, as fast as the board follows")
-            singles = await _peak(stage, SINGLES, 1, PLANNED_PER_S_MAX / 2)
-            say("counting")
-            accepted, lost = await _lost(base.pool, stage.answers)
-            return {
-                **_sustained(peaks, singles),
-                **_overloaded(overloads, peaks),
-                **people.figures(),
-                "late_s_max": settings.alert_wait_s_max,
-                "accepted": accepted,
-                "lost": lost,
-                "rss_mb_peak": peak_memory_mb(),
-            }
+            yield Stage(
+                running, Links(running), base.pool, cameras, str(base.directory.root().id), options, base.clock.now
+            )
 
 
-def _people(stage: Stage, center: str) -> People:
+async def _batches(stage: Stage, say: Say) -> dict[str, float | int]:
+    people = _people(stage)
+    say("batches of 50, as fast as the board follows, and twice that")
+    peaks, overloads = [await _peak(stage, "peak0", BATCH_ALERTS, PLANNED_PER_S_MAX)], []
+    for number in range(ROUNDS):
+        rate = OVERLOAD * peaks[-1].found.per_s
+        overloads.append(await _overload(stage, people, f"over{number}", rate))
+        peaks.append(await _peak(stage, f"peak{number + 1}", BATCH_ALERTS, PLANNED_PER_S_MAX))
+        say(f"{rate:,.0f} alerts/s offered, {overloads[-1].found.per_s:,.0f} on the board in time")
+    return {**_sustained(peaks), **_overloaded(overloads, peaks), **people.figures()}
+
+
+def _people(stage: Stage) -> People:
     first = stage.night("over0", 1)[0]
     person = Connection(stage.running.address, stage.running.token)
-    return People(person, center, stage.links.connection(first.gateway), json.loads(first.body))
+    return People(person, stage.center, stage.links.connection(first.gateway), json.loads(first.body))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +218,7 @@ class Measured:
     opened_share: float
 
 
-def _sustained(peaks: Sequence[Measured], singles: Measured) -> dict[str, float | int]:
+def _sustained(peaks: Sequence[Measured]) -> dict[str, float | int]:
     found = [peak.found for peak in peaks]
     return {
         "sustained_per_s": round(fmean(each.per_s for each in found)),
@@ -208,10 +229,6 @@ def _sustained(peaks: Sequence[Measured], singles: Measured) -> dict[str, float 
         "sustained_late_s_end": max(each.late_s_end for each in found),
         "sustained_opened_share": round(fmean(peak.opened_share for peak in peaks), 3),
         "sustained_refused": sum(peak.accounts.refused for peak in peaks),
-        "sustained_singles_per_s": round(singles.found.per_s),
-        "singles_late_s_p99": singles.found.late_s_p99,
-        "singles_late_s_end": singles.found.late_s_end,
-        "singles_refused": singles.accounts.refused,
     }
 
 
@@ -269,7 +286,8 @@ async def _peak(stage: Stage, phase: str, batch: int, planned_per_s: float) -> M
                     await asyncio.sleep(0.01)
                 if time.monotonic() > began_at + length_s:
                     return
-                await _request(stage, accounts, request)
+                if not await _request(stage, accounts, request):
+                    await asyncio.sleep(REFUSED_PAUSE_S)
             raise Unavailable("bench.plan_too_short", f"All {len(requests)} requests were sent before the time was up.")
 
         await _all(send, iter(requests), SENDERS if batch == 1 else SENDERS_OF_BATCHES)
@@ -300,10 +318,11 @@ async def _all(send: Callable[..., Any], remaining: Iterator[Any], senders: int)
     await asyncio.gather(*(send(remaining) for _ in range(senders)))
 
 
-async def _request(stage: Stage, accounts: Accounts, request: Request) -> None:
+async def _request(stage: Stage, accounts: Accounts, request: Request) -> bool:
+    """Send one and account for it; whether it was taken."""
     gateway, body, alerts = request
     began_at = time.monotonic()
-    accounts.take(await stage.links.post(gateway, body), alerts, began_at)
+    return accounts.take(await stage.links.post(gateway, body), alerts, began_at)
 
 
 async def _lost(pool: asyncpg.Pool, answers: Sequence[bytes]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Keeps baselines of the board as the log grows, so that a replay of last year starts last year.
 
-Never in a hurry: a baseline that is late makes a replay longer, nothing else.
+Never in a hurry: a baseline that is late makes a replay longer, nothing else. In a flood it took a tenth of what a
+worker process can do, so it waits for a calm moment, within limits.
 """
 
 from __future__ import annotations
@@ -18,12 +19,23 @@ from domain.refusals import Unavailable
 
 EVERY_S = 60.0
 AFTER_FAILURE_S = 15.0
+CALM_POSITIONS_PER_S = 500
+"""A log that grows faster has more urgent readers."""
+LOOK_EVERY_S = 2.0
+CALM_WAIT_S_MAX = 900.0
+"""A flood that lasts all night must not make its replay last as long."""
 
 logger = logging.getLogger(__name__)
 
 
 async def keep_boards(
-    log: EventLog, store: BoardBaselines, ownership: Ownership, stop: asyncio.Event, *, every_s: float = EVERY_S
+    log: EventLog,
+    store: BoardBaselines,
+    ownership: Ownership,
+    stop: asyncio.Event,
+    *,
+    every_s: float = EVERY_S,
+    look_every_s: float = LOOK_EVERY_S,
 ) -> None:
     """Own the task and keep baselines until stopped. An outage is waited out."""
     while not stop.is_set():
@@ -31,9 +43,21 @@ async def keep_boards(
         try:
             if not await ownership.holds() and not await acquire_or_stop(ownership, stop):
                 break
+            await calm(log, stop, look_every_s=look_every_s)
             await board_history.keep(log, store)
         except (Unavailable, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as failure:
             logger.warning("baselines of the board are not kept now", extra={"reason": str(failure)})
             pause = AFTER_FAILURE_S
         await sleep_or_stop(stop, pause)
     await ownership.release()
+
+
+async def calm(log: EventLog, stop: asyncio.Event, *, look_every_s: float = LOOK_EVERY_S) -> None:
+    """Return when the log grows slowly, when it has been waited for long enough, or when we are stopped."""
+    before = (await log.tip()).position
+    for _ in range(int(CALM_WAIT_S_MAX / look_every_s)):
+        await sleep_or_stop(stop, look_every_s)
+        now = (await log.tip()).position
+        if stop.is_set() or now - before < CALM_POSITIONS_PER_S * look_every_s:
+            break
+        before = now

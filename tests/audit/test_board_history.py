@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
@@ -13,10 +13,10 @@ import pytest
 
 from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
-from dispatch.ports import AppendCommand, EventLog, NewEvent, StreamAppend
+from dispatch.ports import AppendCommand, EventLog, NewEvent, StreamAppend, Tip
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.postgres import PostgresLog
-from dispatch.workers.board_keeper import keep_boards
+from dispatch.workers.board_keeper import CALM_POSITIONS_PER_S, calm, keep_boards
 from dispatch.workers.ownership import SoleOwnership
 from domain.incident.events import IncidentClosed, IncidentReopened
 from tests.domain.incident_story import OPENED
@@ -206,7 +206,7 @@ async def test_the_worker_keeps_them_until_it_is_stopped(
     for story in collected(5):
         last = await tell(pg_log, story, began=last)
     stop = asyncio.Event()
-    keeping = asyncio.create_task(keep_boards(pg_log, store, SoleOwnership(), stop, every_s=0.01))
+    keeping = asyncio.create_task(keep_boards(pg_log, store, SoleOwnership(), stop, every_s=0.01, look_every_s=0.01))
     async with asyncio.timeout(30):
         while True:
             found = await store.latest(rules=board_history.rules(), up_to_position=last, true_at=None)
@@ -214,6 +214,38 @@ async def test_the_worker_keeps_them_until_it_is_stopped(
                 break
     stop.set()
     await keeping
+
+
+class Growing:
+    """A log that grows by `by` positions between two looks."""
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+        self.looks = 0
+        self.position = 0
+
+    async def tip(self) -> Tip:
+        self.looks += 1
+        self.position += self.by
+        return Tip(self.position, UUID(int=0), BEGAN_AT)
+
+
+async def test_baselines_wait_for_the_end_of_a_flood():
+    look_every_s = 0.01
+    flood = Growing(by=int(CALM_POSITIONS_PER_S * look_every_s) + 1)
+    waiting = asyncio.create_task(calm(cast("EventLog", flood), asyncio.Event(), look_every_s=look_every_s))
+    async with asyncio.timeout(30):
+        while flood.looks < 5:
+            assert not waiting.done()
+            await asyncio.sleep(look_every_s)
+        flood.by = 0
+        await waiting
+
+
+async def test_baselines_do_not_hold_up_a_process_that_stops():
+    stop = asyncio.Event()
+    stop.set()
+    await calm(cast("EventLog", Growing(by=1_000_000)), stop)
 
 
 async def test_a_baseline_of_a_board_on_which_nothing_has_happened_yet_is_folded_on(
