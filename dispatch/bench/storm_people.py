@@ -45,6 +45,9 @@ class People:
         finally:
             is_failed = task.done()
             task.cancel()
+            # The server would hang up on what is quiet until the next time.
+            self._person.close()
+            self._gateway.close()
             await asyncio.gather(task, return_exceptions=not is_failed)
 
     def figures(self) -> dict[str, float | int]:
