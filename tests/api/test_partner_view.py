@@ -87,7 +87,7 @@ async def test_a_partner_reads_listed_fields_and_no_others(edge: Edge) -> None:
         assert shown["assignments"] == [], "another agency's unit"
         assert shown["role"] == "responsible"
         text = json.dumps(shown, ensure_ascii=False)
-        assert not any(secret in text for secret in ("张先生", "138", "remark", "E-1", "86123456")), text
+        assert not any(secret in text for secret in ("张先生", "13800000000", "remark", "E-1", "86123456")), text
     for shown in await looked_up(edge, "police", incident_id):
         assert [each["call_sign"] for each in shown["assignments"]] == ["E-1"]
 
