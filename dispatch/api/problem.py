@@ -205,7 +205,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_status)
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(ResponseValidationError, on_mistake)
-    app.add_exception_handler(Exception, on_mistake)
 
 
 ALWAYS = (400, 401, 403, 422, 429, 500, 503)

@@ -156,7 +156,8 @@ class IncidentDesk:
 
     async def add_note(self, incident_id: UUID, text: str, request: Request, *, is_known: bool = False) -> Outcome:
         """Write something down, in any phase. The answer names the `note_id`. `is_known`: the caller has just read the
-        incident, which need not be looked for again."""
+        incident, which need not be looked for again.
+        """
         if not is_known:
             await self._check_exists(incident_id)
         note_id = uuid5(request.request_id, "note")

@@ -96,9 +96,7 @@ class ReportDesk:
             told[UUID(conflict.values["stream_id"])] = int(conflict.values["actual_version"])
 
         async with self._turn:
-            # A repeat must not seal what was sealed before under a key that nothing will ever name.
-            repeated = await self._scribe.answered_before(request)
-            return repeated if repeated is not None else await self._scribe.decide(attempt, request, lost=lost)
+            return await self._scribe.decide(attempt, request, lost=lost)
 
     async def read_personal(
         self, report_id: UUID, fields: Sequence[str], *, purpose: str, request: Request

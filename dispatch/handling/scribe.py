@@ -207,17 +207,19 @@ class Scribe:
     ) -> Outcome:
         """Load, decide and record, deciding anew while others are first.
 
-        `attempt` loads fresh state and returns changes and the answer, or a refusal (raised as `Refused`). A command
-        that can no longer be decided (the incident has moved on) and is the repeat of one that was still gets the
-        answer that one got. `lost` hears of each race that was lost, before the next attempt: where the stream is now
-        stands in it.
+        `attempt` loads fresh state and returns changes and the answer, or a refusal (raised as `Refused`). A repeat of
+        an idempotency key is answered before anything is loaded, so a command that can no longer be decided (the
+        incident has moved on) still gets the answer it got the first time. `lost` hears of each race that was lost,
+        before the next attempt: where the stream is now stands in it.
         """
+        repeated = await self.answered_before(request)
+        if repeated is not None:
+            return repeated
         try:
             return await self._decide(attempt, request, lost)
         except (Refused, Conflict):
-            # A repeat, perhaps: what it is refused for may be its own effect. To look for its key only now costs a
-            # repeat a needless decision and saves everybody else a read; that the log records no key twice does not
-            # depend on it.
+            # The same request may have come twice at once (a client that gave up waiting and repeated it): its twin
+            # was recorded after we looked for the key, and what we were refused for is the twin's own effect.
             repeated = await self.answered_before(request)
             if repeated is not None:
                 return repeated

@@ -166,17 +166,16 @@ class Intake:
         if isinstance(parsed, NotUnderstood):
             return Taken((await self._set_aside(message, parsed, message.body),))
         aside = [entry for entry in parsed.entries if isinstance(entry, Rejected)]
-        if not aside:
-            told = tuple([self._told(message, receipts[id(entry)]) for entry in parsed.entries])
-            return Taken(told, parsed.batch, parsed.heartbeat)
-        kept = iter(await asyncio.gather(*(self._set_aside(message, each.refusal, each.body) for each in aside)))
+        # At once, and not at all for most: to gather nothing still costs a task.
+        setting_aside = (self._set_aside(message, each.refusal, each.body) for each in aside)
+        kept = iter(await asyncio.gather(*setting_aside) if aside else ())
         results = tuple(
-            next(kept) if isinstance(entry, Rejected) else self._told(message, receipts[id(entry)])
+            next(kept) if isinstance(entry, Rejected) else self._counted(message, receipts[id(entry)])
             for entry in parsed.entries
         )
         return Taken(results, parsed.batch, parsed.heartbeat)
 
-    def _told(self, message: Message, found: AlertReceipt | Refusal) -> AlertReceipt | Declined:
+    def _counted(self, message: Message, found: AlertReceipt | Refusal) -> AlertReceipt | Declined:
         result = _told(found, None)
         ALERTS.labels(message.adapter, _outcome(result)).inc()
         return result
