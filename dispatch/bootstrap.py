@@ -7,7 +7,6 @@ partners. Any number of each may run: the log's lane, advisory locks and marks k
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterable
@@ -22,11 +21,11 @@ import asyncpg
 import httpx
 
 from dispatch import process
+from dispatch.api.access.authentication import Authenticator
+from dispatch.api.access.tokens import Identity, Issuer, Keys, OwnKey, ProviderKeys, Verifier, signing_key
 from dispatch.api.application import create_application
-from dispatch.api.authentication import Authenticator
-from dispatch.api.database import Database
+from dispatch.api.http.database import Database
 from dispatch.api.server import allow_streams, server_of
-from dispatch.api.tokens import Identity, Issuer, Keys, OwnKey, ProviderKeys, Verifier, signing_key
 from dispatch.api.wiring import Check, Services
 from dispatch.cities.load import LoadReport, Progress, load_city
 from dispatch.config import Settings
@@ -34,14 +33,18 @@ from dispatch.directory import Directory
 from dispatch.directory_baseline import Keeper
 from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.cameras import ConditionDesk
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.orders import OrderDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.ingest.gateways import GatewayIntake
 from dispatch.ingest.gathering import PAGE_EVERY_S
+from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
+from dispatch.ingest.states import StatesIntake
 from dispatch.partners.accounts import accounts_config
 from dispatch.partners.commands import PartnerDesk
 from dispatch.partners.joining import credentials, join_as_us, nats_address
@@ -51,7 +54,7 @@ from dispatch.readiness import GATEWAYS, gateways_check, relay_check, report_arc
 from dispatch.store.archive_runs import PostgresArchiveRuns
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.directory_baselines import PostgresDirectoryBaselines
-from dispatch.store.edge import EdgeStatements, ListenerReports
+from dispatch.store.edge import EdgeStatements, ListenerReports, PostgresHeardGateways
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import APP_ROLE, TIMEOUTS, PostgresLog, leave_as_it_is
 from dispatch.store.roster import PostgresRoster
@@ -59,9 +62,11 @@ from dispatch.store.snapshots import PostgresSnapshots
 from dispatch.store.tail import TailedLog
 from dispatch.store.upkeep import forget_answers, make_partitions
 from dispatch.store.vault import PostgresSealer
+from dispatch.workers.alarms import Alarms
 from dispatch.workers.archivist import keep_archived, run_archive
 from dispatch.workers.board_keeper import keep_boards
 from dispatch.workers.correlator import Correlator
+from dispatch.workers.cover import CoverKeeper
 from dispatch.workers.ownership import AdvisoryOwnership
 from dispatch.workers.projector import projectors
 from dispatch.workers.reactor import Reactor, run_reactor
@@ -69,15 +74,12 @@ from dispatch.workers.recommender import Recommender
 from dispatch.workers.releaser import Releaser
 from dispatch.workers.router import Router
 from dispatch.workers.tasks import background, run_all
-from dispatch.workers.timers import Timers
+from dispatch.workers.timers.watch import Timers
 from dispatch.world import FreshIds, SystemClock
 from domain.identifiers import operator_id
-from domain.refusals import Refused, Unavailable
+from domain.refusals import Refused
 from domain.vocabulary import Role
 
-DIRECTORY_EVERY_S = 0.5
-"""Least time between two looks at the log for a changed city; also how old a rule may be in another process."""
-DIRECTORY_IDLE_S = 5.0
 FIRST_SUPERVISOR = "city.27"
 """The operator of the sample city in whose name `dispatch up` prints a token."""
 
@@ -93,6 +95,7 @@ class Foundation:
     directory: Directory
     keeper: Keeper
     positions: PostgresUnitPositions
+    hearing: Hearing
     clock: SystemClock
     ids: FreshIds
 
@@ -120,6 +123,7 @@ class Foundation:
             Quarantine(kept, self.scribe, self.ids),
             wait_s_max=self.settings.alert_wait_s_max,
             page_every_s=PAGE_EVERY_S,
+            hearing=self.hearing,
         )
 
 
@@ -158,6 +162,7 @@ async def foundation(settings: Settings, *, kind: type[PostgresLog] = PostgresLo
             directory=directory,
             keeper=keeper,
             positions=PostgresUnitPositions(pool),
+            hearing=Hearing(PostgresHeardGateways(pool), clock),
             clock=clock,
             ids=FreshIds(),
         )
@@ -191,23 +196,13 @@ async def known_directory(log: PostgresLog, settings: Settings) -> tuple[Directo
     return directory, keeper
 
 
-async def tail_directory(log: PostgresLog, directory: Directory, keeper: Keeper) -> None:
-    """Keep a directory fresh until cancelled; an outage is waited out."""
-    while True:
-        with contextlib.suppress(Unavailable):
-            await log.wait_beyond(directory.position, timeout_s=DIRECTORY_IDLE_S)
-            await directory.catch_up()
-            await keeper.keep()
-        await asyncio.sleep(DIRECTORY_EVERY_S)
-
-
 async def load_city_if_empty(settings: Settings, *, progress: Progress | None = None) -> int:
     """Load the sample city unless the log has one whole; the number of facts recorded."""
     async with foundation(settings) as base:
         mark = await base.log.mark(_city_mark(settings.city))
         if mark > 0:
             return 0
-        report: LoadReport = await load_city(base.scribe, settings.city, progress=progress)
+        report: LoadReport = await load_city(base.scribe, settings.city, folder=settings.cities_dir, progress=progress)
         # Only a whole load is marked: one that was killed is run again, and what it had recorded decides to nothing.
         loaded = Mark(_city_mark(settings.city), 0, (await base.log.tip()).position)
         await base.log.append(AppendCommand((), marks=(loaded,)))
@@ -239,8 +234,8 @@ async def serve(settings: Settings) -> None:
     async with foundation(settings) as base, services(base) as wired:
         process.settle()
         server = server_of(create_application(wired), wired.hub, host=settings.host, port=settings.port)
-        tailing = tail_directory(base.log, base.directory, base.keeper)
-        async with background(tailing), background(wired.alerts.watch(Correlator.name)):
+        judging, hearing = wired.alerts.watch(Correlator.name), base.hearing.run()
+        async with background(base.keeper.tail()), background(judging), background(hearing):
             await server.serve()
 
 
@@ -281,7 +276,7 @@ async def services(base: Foundation) -> AsyncIterator[Services]:
 def _checks(base: Foundation) -> dict[str, Check]:
     """What /readyz asks beside what the API sees itself."""
     given = EdgeStatements(base.pool), base.settings, base.clock
-    reactors = {kind.name: kind.topics for kind in (Correlator, Router, Recommender, Releaser)}
+    reactors = {kind.name: kind.topics for kind in (Correlator, Router, Recommender, Releaser, CoverKeeper)}
     tasks = (*reactors, Timers.name, "partners")
     return {
         "nats": relay_check(*given),
@@ -326,7 +321,7 @@ async def work(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with foundation(settings, kind=TailedLog) as base:
-        process.settle()
+        process.settle(process.COLLECT_AFTER_PAGES_ALLOCATIONS)
         await run_all(stop, workers(base, stop))
 
 
@@ -340,15 +335,18 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
     def react(reactor: Reactor) -> Coroutine[Any, Any, None]:
         return run_reactor(reactor, log=base.log, scribe=base.scribe, ownership=own(reactor.name), stop=stop)
 
-    timers = Timers(log=log, directory=directory, clock=clock, scribe=base.scribe, ownership=own("timers"))
+    scribe, heard = base.scribe, base.hearing.heard
+    timers = Timers(log=log, directory=directory, clock=clock, scribe=scribe, ownership=own("timers"), heard=heard)
     tasks = {
-        "directory": tail_directory(base.log, base.directory, base.keeper),
+        "directory": base.keeper.tail(),
         "partitions": make_partitions(base.pool),
         "answers": forget_answers(base.pool, kept=timedelta(days=base.settings.idempotency_kept_days)),
         **{name: projector.run(stop) for name, projector in projectors(base.log, dsn).items()},
         "correlator": react(Correlator(log=log, directory=directory, clock=clock)),
+        "alarms": react(Alarms(log=log, directory=directory, clock=clock)),
         "router": react(Router(log=log, directory=directory, clock=clock)),
         "recommender": react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions)),
+        "cover": react(CoverKeeper(log=log, directory=directory, clock=clock)),
         "releaser": react(Releaser(log=log, scribe=base.scribe, clock=clock, commitments=base.commitments())),
         "timers": timers.run(stop),
         "boards": keep_boards(log, PostgresBoardBaselines(base.pool), own("boards"), stop),
@@ -365,9 +363,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         ),
     }
     if base.settings.nats_url is not None:
-        intake, reports = base.intake(), ListenerReports(base.pool, GATEWAYS, base.clock)
-        gateways = GatewayIntake(intake, base.settings.city, join_as_us(base.settings), reports.put)
-        tasks |= {"gateways": gateways.run(stop), "admission": intake.watch(Correlator.name)}
+        tasks |= _gateway_tasks(base, stop)
     if base.settings.archives_by_itself:
         tasks["archive"] = keep_archived(
             partial(run_archive, base.settings.environment()),
@@ -380,11 +376,20 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
     return tasks
 
 
+def _gateway_tasks(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+    """What hears gateways by NATS."""
+    intake, reports = base.intake(), ListenerReports(base.pool, GATEWAYS, base.clock)
+    states = StatesIntake(ConditionDesk(base.scribe, base.directory), intake, base.clock, base.ids)
+    gateways = GatewayIntake(intake, states, base.settings.city, join_as_us(base.settings), reports.put)
+    return {"gateways": gateways.run(stop), "admission": intake.watch(Correlator.name), "hearing": base.hearing.run()}
+
+
 def partner_desk(base: Foundation) -> PartnerDesk:
     """What partners may decide."""
     return PartnerDesk(
         incidents=base.incidents(),
         assignments=base.assignments(),
+        orders=OrderDesk(base.scribe, base.directory),
         directory=base.directory,
         positions=base.positions,
         pool=base.pool,

@@ -174,6 +174,11 @@ class Settings(BaseModel):
         ge=0,
     )
 
+    cities_dir: Path | None = _setting(
+        "DISPATCH_CITIES_DIR",
+        "Folder that holds a folder for each city, shaped as dispatch/cities/chengdu. Unset: those that come with us.",
+        None,
+    )
     archive_dir: Path | None = _setting(
         "DISPATCH_ARCHIVE_DIR",
         "Folder of archive files; every process of the system must reach it, as must the backup."

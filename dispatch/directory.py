@@ -8,85 +8,97 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from dispatch.directory_entries import (
     AgencyEntry,
     CameraEntry,
-    CenterEntry,
     Contents,
+    GatewayEntry,
     OperatorEntry,
     SiteEntry,
     UnitEntry,
 )
+from dispatch.directory_tree import TREE_EVENTS, Tree
 from dispatch.handling.scribe import as_fact
-from dispatch.jurisdiction import Jurisdiction
 from dispatch.ports import EventLog, RecordedEvent
 from domain.assignment.events import UnitRegistered
-from domain.camera.events import CameraAttached, CameraDetached, CameraInstalled, SiteBuilt
-from domain.center.events import AgencyRegistered, CenterClosed, CenterEstablished
+from domain.camera.condition import NOTHING_WRONG, Condition
+from domain.camera.events import (
+    CameraArmingChanged,
+    CameraAttached,
+    CameraDetached,
+    CameraExpired,
+    CameraHealthChanged,
+    CameraInstalled,
+    SiteBuilt,
+)
+from domain.center.events import AgencyRegistered, CenterMoved
 from domain.codec import Undecodable
-from domain.event import Event, Fact, GeoPoint
-from domain.operator.events import OperatorEnrolled
-from domain.policies.routing import Node
+from domain.event import Event, Fact
+from domain.gateway.events import GatewayFellSilent, GatewayHeardAgain, GatewayPromised, GatewayPromiseWithdrawn
+from domain.operator.events import OperatorEnrolled, ShiftEnded, ShiftStarted
+from domain.ownership import Ownership
 from domain.refusals import Unavailable
 from domain.rulebook.content import Rulebook
 from domain.rulebook.events import RulebookActivated, RulebookPublished
-from domain.vocabulary import CenterKind
 
 logger = logging.getLogger(__name__)
 
-PAGE_EVENTS = 5_000
-LOCATED_MAX = 50_000
-"""Points whose centers are remembered: every camera's, for most alerts say no other."""
-TOPICS = tuple(
-    event.name
-    for event in (
-        AgencyRegistered,
-        CenterEstablished,
-        CenterClosed,
-        SiteBuilt,
-        CameraInstalled,
-        CameraAttached,
-        CameraDetached,
-        OperatorEnrolled,
-        UnitRegistered,
-        RulebookPublished,
-        RulebookActivated,
-    )
+PAGE_EVENTS = 500
+"""A page is folded without a pause: 5,000 held an API process's requests for some 100 ms after many cameras came."""
+FOLDED: tuple[type[Event], ...] = (
+    AgencyRegistered,
+    *TREE_EVENTS,
+    SiteBuilt,
+    CameraInstalled,
+    CameraAttached,
+    CameraDetached,
+    CameraExpired,
+    CameraHealthChanged,
+    CameraArmingChanged,
+    GatewayPromised,
+    GatewayPromiseWithdrawn,
+    GatewayFellSilent,
+    GatewayHeardAgain,
+    OperatorEnrolled,
+    ShiftStarted,
+    ShiftEnded,
+    UnitRegistered,
+    RulebookPublished,
+    RulebookActivated,
 )
+TOPICS = tuple(event.name for event in FOLDED)
 """Event names the directory folds."""
 
 
-class Directory:
+class Directory(Tree):
     """In-memory view of the city. Reads are synchronous and never touch the database; `catch_up` does."""
 
     def __init__(self, log: EventLog, city: str) -> None:
+        super().__init__()
         self.city = city
         self.position = 0
         self.last_fact: RecordedEvent | None = None
         """The last fact that was for a directory; all up to `position` were looked at."""
         self.epoch: UUID | None = None
         """Of the log when it was first read."""
-        self.centers: dict[UUID, CenterEntry] = {}
         self.agencies: dict[str, AgencyEntry] = {}
         self.sites: dict[UUID, SiteEntry] = {}
         self.cameras: dict[UUID, CameraEntry] = {}
+        self.conditions: dict[UUID, Condition] = {}
+        """Of cameras of which anything was ever wrong: few, of 150,000."""
+        self.gateways: dict[UUID, GatewayEntry] = {}
+        """Those that promise signs of life."""
         self.operators: dict[UUID, OperatorEntry] = {}
         self.units: dict[UUID, UnitEntry] = {}
         self.rulebooks: dict[int, Rulebook] = {}
         self.active_rulebook_version: int | None = None
         self._log = log
         self._turn = asyncio.Lock()
-        self._center_codes: dict[str, UUID] = {}
         self._camera_codes: dict[str, UUID] = {}
         self._camera_aliases: dict[tuple[str, str], UUID] = {}
-        self._jurisdiction: Jurisdiction | None = None
-        self._lateral: dict[str, CenterEntry] | None = None
-        """By agency; None after a center came or went."""
-        self._nodes: dict[UUID, Node] = {}
-        self._located: dict[GeoPoint, tuple[CenterEntry, ...]] = {}
 
     async def catch_up(self, *, up_to_position: int | None = None) -> int:
         """Fold everything up to the log's tip, or no farther than a position; the position reached.
@@ -119,6 +131,9 @@ class Directory:
         active = self.active_rulebook_version
         return Contents(
             centers=tuple(self.centers.values()),
+            former=tuple(self.former.values()),
+            headquarters=tuple(self.headquarters.values()),
+            changes=tuple(self.changes.values()),
             agencies=tuple(self.agencies.values()),
             sites=tuple(self.sites.values()),
             cameras=tuple(self.cameras.values()),
@@ -129,6 +144,8 @@ class Directory:
             center_codes=tuple(self._center_codes.items()),
             camera_codes=tuple(self._camera_codes.items()),
             camera_aliases=tuple((gateway, alias, camera) for (gateway, alias), camera in self._camera_aliases.items()),
+            conditions=tuple(self.conditions.items()),
+            gateways=tuple(self.gateways.values()),
         )
 
     async def begin(self, contents: Contents, last_fact: RecordedEvent, position: int, epoch: UUID) -> None:
@@ -141,6 +158,9 @@ class Directory:
     def _take(self, contents: Contents) -> None:
         self._lateral = None
         self.centers = {entry.id: entry for entry in contents.centers}
+        self.former = {entry.id: entry for entry in contents.former}
+        self.headquarters = {entry.center_id: entry for entry in contents.headquarters}
+        self.changes = {entry.id: entry for entry in contents.changes}
         self.agencies = {entry.code: entry for entry in contents.agencies}
         self.sites = {entry.id: entry for entry in contents.sites}
         self.cameras = {entry.id: entry for entry in contents.cameras}
@@ -151,6 +171,8 @@ class Directory:
         self._center_codes = dict(contents.center_codes)
         self._camera_codes = dict(contents.camera_codes)
         self._camera_aliases = {(gateway, alias): camera for gateway, alias, camera in contents.camera_aliases}
+        self.conditions = dict(contents.conditions)
+        self.gateways = {entry.id: entry for entry in contents.gateways}
 
     def _apply_readable(self, row: RecordedEvent) -> None:
         """A fact that nobody can read must not keep everybody from all the others."""
@@ -162,8 +184,6 @@ class Directory:
     def apply(self, fact: Fact[Event]) -> None:
         """Fold one fact; all others are ignored."""
         match fact.event:
-            case CenterEstablished() | CenterClosed():
-                self._apply_center(fact.stream_id, fact.event)
             case AgencyRegistered() as event:
                 self.agencies[event.code] = AgencyEntry(
                     event.code, event.name_zh, event.name_en, event.has_feed, event.feed_fields
@@ -178,12 +198,14 @@ class Directory:
                     event.owner,
                     event.phase,
                 )
-            case CameraInstalled() | CameraAttached() | CameraDetached():
+            case CameraInstalled() | CameraAttached() | CameraDetached() | CameraExpired():
                 self._apply_camera(fact.stream_id, fact.event)
-            case OperatorEnrolled() as event:
-                self.operators[fact.stream_id] = OperatorEntry(
-                    fact.stream_id, event.login, event.roles, event.center_id, event.agency, event.full_name
-                )
+            case CameraHealthChanged() | CameraArmingChanged() as event:
+                self.conditions[fact.stream_id] = self.condition(fact.stream_id).after(event)
+            case GatewayPromised() | GatewayPromiseWithdrawn() | GatewayFellSilent() | GatewayHeardAgain():
+                self._apply_gateway(fact)
+            case OperatorEnrolled() | ShiftStarted() | ShiftEnded() as event:
+                self._apply_operator(fact.stream_id, event)
             case UnitRegistered() as event:
                 self.units[fact.stream_id] = UnitEntry(
                     fact.stream_id, event.call_sign, event.agency, event.base, event.kind, event.skills, event.home
@@ -192,34 +214,52 @@ class Directory:
                 self.rulebooks[rulebook.version] = rulebook
             case RulebookActivated(version=version):
                 self.active_rulebook_version = version
+            case CenterMoved(path=path) as event:
+                self.apply_to_tree(fact.stream_id, event)
+                self._follow(fact.stream_id, path)
             case _:
-                pass
+                self.apply_to_tree(fact.stream_id, fact.event)
 
-    def _apply_center(self, center_id: UUID, event: CenterEstablished | CenterClosed) -> None:
-        self._jurisdiction = self._lateral = None
-        self._located.clear()
-        self._nodes.clear()
-        if isinstance(event, CenterClosed):
-            self.centers.pop(center_id, None)
-            return
-        self.centers[center_id] = CenterEntry(
-            id=center_id,
-            code=event.code,
-            name_zh=event.name_zh,
-            name_en=event.name_en,
-            kind=event.kind,
-            level=event.level,
-            parent_id=event.parent_id,
-            path=event.path,
-            agency=event.agency,
-            location=event.location,
-            area=event.area,
-            division_code=event.division_code,
-        )
-        self._center_codes[event.code] = center_id
+    def _apply_operator(self, operator_id: UUID, event: OperatorEnrolled | ShiftStarted | ShiftEnded) -> None:
+        before = self.operators.get(operator_id)
+        if isinstance(event, OperatorEnrolled):
+            self.operators[operator_id] = OperatorEntry(
+                operator_id,
+                event.login,
+                event.roles,
+                event.center_id,
+                event.agency,
+                event.full_name,
+                before.on_shift_at if before is not None else None,
+            )
+        elif before is not None:
+            at = event.center_id if isinstance(event, ShiftStarted) else None
+            self.operators[operator_id] = replace(before, on_shift_at=at)
 
-    def _apply_camera(self, camera_id: UUID, event: CameraInstalled | CameraAttached | CameraDetached) -> None:
-        if isinstance(event, CameraDetached):
+    def _apply_gateway(self, fact: Fact[Event]) -> None:
+        event, before = fact.event, self.gateways.get(fact.stream_id)
+        if isinstance(event, GatewayPromised):
+            is_silent = before is not None and before.is_silent
+            entry = GatewayEntry(fact.stream_id, event.gateway, event.silent_after_s, fact.occurred_at, is_silent)
+            self.gateways[fact.stream_id] = entry
+        elif isinstance(event, GatewayPromiseWithdrawn):
+            self.gateways.pop(fact.stream_id, None)
+        elif before is not None and isinstance(event, GatewayFellSilent):
+            self.gateways[fact.stream_id] = replace(before, is_silent=True, since=event.last_heard_at)
+        elif before is not None and isinstance(event, GatewayHeardAgain):
+            self.gateways[fact.stream_id] = replace(before, is_silent=False, since=event.heard_at)
+
+    def _follow(self, center_id: UUID, path: tuple[UUID, ...]) -> None:
+        """What is based at a center that moved is below its new parents: units, and cameras of a station."""
+        for unit in [one for one in self.units.values() if one.base.center_id == center_id]:
+            self.units[unit.id] = replace(unit, base=Ownership(center_id=center_id, path=path))
+        for camera in [one for one in self.cameras.values() if one.station_id == center_id]:
+            self.cameras[camera.id] = replace(camera, path=path)
+
+    def _apply_camera(
+        self, camera_id: UUID, event: CameraInstalled | CameraAttached | CameraDetached | CameraExpired
+    ) -> None:
+        if isinstance(event, CameraDetached | CameraExpired):
             self.cameras.pop(camera_id, None)
             return
         installed = event if isinstance(event, CameraInstalled) else None
@@ -236,31 +276,13 @@ class Directory:
             site_id=site.id if site else None,
             site_class=site.site_class if site else None,
             attached=installed is None,
+            expires_at=event.expires_at if isinstance(event, CameraAttached) else None,
         )
         self.cameras[camera_id] = entry
         self._camera_codes[entry.code] = camera_id
         if entry.gateway is not None:
             for alias in entry.aliases:
                 self._camera_aliases[entry.gateway, alias] = camera_id
-
-    def center(self, center_id: UUID) -> CenterEntry | None:
-        """A center in being."""
-        return self.centers.get(center_id)
-
-    def center_by_code(self, code: str) -> CenterEntry | None:
-        """A center by its permanent code."""
-        return self.centers.get(self._center_codes.get(code, UUID(int=0)))
-
-    def functional_center(self, agency: str) -> CenterEntry | None:
-        """The lateral center of an agency; the one with the smallest code if there were several."""
-        if self._lateral is None:
-            ordered = sorted(self.centers.values(), key=lambda center: center.code, reverse=True)
-            self._lateral = {
-                center.agency: center
-                for center in ordered
-                if center.kind is CenterKind.FUNCTIONAL and center.agency is not None
-            }
-        return self._lateral.get(agency)
 
     def agency(self, code: str) -> AgencyEntry | None:
         """An agency by its code."""
@@ -277,6 +299,10 @@ class Directory:
         """A camera by id."""
         return self.cameras.get(camera_id)
 
+    def condition(self, camera_id: UUID) -> Condition:
+        """How a camera is."""
+        return self.conditions.get(camera_id, NOTHING_WRONG)
+
     def operator(self, operator_id: UUID) -> OperatorEntry | None:
         """An operator by id."""
         return self.operators.get(operator_id)
@@ -292,33 +318,3 @@ class Directory:
         if found is None:
             raise Unavailable("rulebook.none", "The city has no such rulebook yet. Load the city or publish one.")
         return found
-
-    def root(self) -> CenterEntry:
-        """The city center. Raises `Unavailable` before the city is loaded."""
-        for center in self.centers.values():
-            if center.kind is CenterKind.CITY:
-                return center
-        raise Unavailable("city.not_loaded", "The city has no centers yet. Run `dispatch up` or load the city first.")
-
-    def locate(self, point: GeoPoint) -> tuple[CenterEntry, ...]:
-        """Centers whose ground the point is on, root first; () outside the city."""
-        found = self._located.get(point)
-        if found is None:
-            if self._jurisdiction is None:
-                self._jurisdiction = Jurisdiction(self.centers.values())
-            found = tuple(self.centers[center_id] for center_id in self._jurisdiction.locate(point))
-            if len(self._located) >= LOCATED_MAX:
-                self._located.clear()
-            self._located[point] = found
-        return found
-
-    def node(self, center: CenterEntry) -> Node:
-        """A center of this tree as routing reads it."""
-        found = self._nodes.get(center.id)
-        if found is None:
-            found = self._nodes[center.id] = Node(center.id, center.level, center.path, center.agency)
-        return found
-
-    def descendants(self, center_id: UUID) -> Mapping[UUID, CenterEntry]:
-        """The center and everything below it."""
-        return {center.id: center for center in self.centers.values() if center_id in center.path}

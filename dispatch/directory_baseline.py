@@ -11,6 +11,7 @@ last fact is read again and must be what it was. What fails any of these is thro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import logging
 import zlib
@@ -29,6 +30,9 @@ from dispatch.handling.baselines import digest_of
 from dispatch.ports import DirectoryBaseline, DirectoryBaselines, EventLog, RecordedEvent
 from domain.refusals import Unavailable
 
+LOOKS_EVERY_S = 0.5
+"""Least time between two looks at the log for a changed city; also how old a rule may be in another process."""
+IDLE_S = 5.0
 EVERY_POSITIONS = 20_000
 """What a process that starts looks through at most when another has been running: some ten milliseconds."""
 ENTRIES_A_LINE = 500
@@ -38,7 +42,7 @@ LINES: Mapping[str, TypeAdapter[tuple[Any, ...]]] = {
     name: TypeAdapter(kind) for name, kind in get_type_hints(Contents).items()
 }
 """What a line is called and what it holds."""
-SOURCES = ("directory.py", "directory_entries.py", "directory_baseline.py")
+SOURCES = ("directory.py", "directory_tree.py", "directory_entries.py", "directory_baseline.py")
 """What makes a directory out of facts, beside the domain."""
 
 logger = logging.getLogger(__name__)
@@ -102,6 +106,15 @@ class Keeper:
     async def begin(self) -> None:
         """Start from what is stored. Raises `Unavailable`."""
         self._kept_to = await begin(self._city, self._log, self._store)
+
+    async def tail(self) -> None:
+        """Keep the directory fresh until cancelled; an outage is waited out."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                await self._log.wait_beyond(self._city.position, timeout_s=IDLE_S)
+                await self._city.catch_up()
+                await self.keep()
+            await asyncio.sleep(LOOKS_EVERY_S)
 
     async def keep(self) -> None:
         """Store what has grown."""

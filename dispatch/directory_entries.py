@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
-from domain.center.events import Ring
+from domain.camera.condition import Condition
+from domain.center.events import Ring, TreeChangeScheduled
 from domain.event import GeoPoint, Personal
 from domain.ownership import Ownership
 from domain.rulebook.content import Rulebook
@@ -34,6 +36,30 @@ class CenterEntry:
     def ownership(self) -> Ownership:
         """This center as an owner."""
         return Ownership(center_id=self.id, path=self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class HeadquartersEntry:
+    """A temporary headquarters; its place in the tree is the center `center_id`."""
+
+    id: UUID
+    center_id: UUID
+    code: str
+    centers: tuple[UUID, ...]
+    """That it commands, each with all below it."""
+    staff: tuple[UUID, ...]
+    """Operators who act for it, the commander first."""
+    ends_at: datetime
+    is_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChangeEntry:
+    """A change of the tree. `state`: scheduled, applied, refused or called_off."""
+
+    id: UUID
+    change: TreeChangeScheduled = field(repr=False)
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +101,18 @@ class CameraEntry:
     site_id: UUID | None = None
     site_class: SiteClass | None = None
     attached: bool = False
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayEntry:
+    """A gateway that promises signs of life. `since`: when it promised or was heard again; if silent, last heard."""
+
+    id: UUID
+    name: str
+    silent_after_s: int
+    since: datetime
+    is_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +125,7 @@ class OperatorEntry:
     center_id: UUID
     agency: str | None
     full_name: Personal | None
+    on_shift_at: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +146,10 @@ class Contents:
     """All that a directory has folded, as plain values in the order in which they came: what a baseline is made of."""
 
     centers: tuple[CenterEntry, ...]
+    former: tuple[CenterEntry, ...]
+    """Centers that were closed."""
+    headquarters: tuple[HeadquartersEntry, ...]
+    changes: tuple[TreeChangeEntry, ...]
     agencies: tuple[AgencyEntry, ...]
     sites: tuple[SiteEntry, ...]
     cameras: tuple[CameraEntry, ...]
@@ -119,3 +162,6 @@ class Contents:
     camera_codes: tuple[tuple[str, UUID], ...]
     camera_aliases: tuple[tuple[str, str, UUID], ...]
     """Gateway, its own id of the camera, ours."""
+    conditions: tuple[tuple[UUID, Condition], ...]
+    """Of cameras of which anything was ever wrong."""
+    gateways: tuple[GatewayEntry, ...]

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Protocol
 from uuid import UUID
 
-from shapely import Point, STRtree
+from shapely import Point, STRtree, unary_union
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.prepared import PreparedGeometry, prep
 
@@ -48,9 +48,9 @@ class Jurisdiction:
 
     def __init__(self, centers: Iterable[Grounded]) -> None:
         self._centers: list[Grounded] = [center for center in centers if center.area]
-        shapes = [shape_of(center.area) for center in self._centers]
-        self._prepared: list[PreparedGeometry[MultiPolygon]] = [prep(shape) for shape in shapes]
-        self._tree = STRtree(shapes)
+        self._shapes = [shape_of(center.area) for center in self._centers]
+        self._prepared: list[PreparedGeometry[MultiPolygon]] = [prep(shape) for shape in self._shapes]
+        self._tree = STRtree(self._shapes)
 
     def locate(self, point: GeoPoint) -> tuple[UUID, ...]:
         """Path of the deepest center whose area covers the point, root first; () where nobody's does."""
@@ -61,3 +61,14 @@ class Jurisdiction:
         if not covering:
             return ()
         return min(covering, key=lambda center: (-len(center.path), center.code)).path
+
+    def touched_by(self, rings: Iterable[Ring]) -> tuple[UUID, ...]:
+        """Centers whose ground shares some area with the polygons, without those that stand above another of them."""
+        wanted = unary_union([Polygon(ring) for ring in rings])
+        found = [
+            self._centers[index]
+            for index in self._tree.query(wanted).tolist()
+            if self._prepared[index].intersects(wanted) and self._shapes[index].intersection(wanted).area > 0
+        ]
+        above = {center_id for one in found for center_id in one.path[:-1]}
+        return tuple(one.id for one in sorted(found, key=lambda one: one.code) if one.id not in above)

@@ -118,9 +118,12 @@ class MarkConflict:
 Verdict: TypeAlias = Appended | Repeated | KeyReused | VersionConflict | MarkConflict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordedEvent:
-    """One row of the log as it is stored. `recorded_at` is the database's, set under the lane's lock."""
+    """One row of the log as it is stored. `recorded_at` is the database's, set under the lane's lock.
+
+    Nobody changes it; but to make a frozen one takes four times as long, and every page has thousands.
+    """
 
     position: int
     stream_id: UUID

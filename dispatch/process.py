@@ -1,11 +1,12 @@
 """How a long-running process is set up: its event loop, and what its garbage collector looks through.
 
-A process holds a whole city in memory (some 100,000 objects that live as long as it does). The collector's default
-is to walk all of them again and again, which was half of the time in which an alert became a row on a board (617 µs
-an alert by default, 312 µs with what is said here; 4,000 alerts a second, Python 3.11), and each walk is a pause that
-everybody feels. So the young are looked through often, a few at a time, and those that stayed when the process has
-little else to do: what lives for seconds (facts held in memory, rows of a cache) is half a million objects and takes
-0.3 s, and next to nothing of it is garbage (200 objects after 15 s of 500 alerts each).
+A process holds a whole city in memory (some 100,000 objects that live as long as it does), and in a storm as much
+again that lives for seconds or minutes: facts and rows of caches, four million objects after 100 s of 4,000 alerts
+each. Next to nothing of what a process makes is garbage that counting does not free (9,000 objects in those 100 s,
+refusals of an overload included), but the collector looks at whatever lives: with its defaults at everything, again and
+again, which was half of the time in which an alert became a row on a board; with a look at the young each 2,000 it was
+still 6 % of a worker and 5 % of an API process. So it looks when the process has little else to do, and otherwise when
+so much has gathered that memory would be at stake.
 """
 
 from __future__ import annotations
@@ -21,19 +22,20 @@ from typing import Any
 
 import uvloop
 
-COLLECT_AFTER_ALLOCATIONS = 2_000
-"""Young objects before they are looked through. What a page makes is freed by counting; cycles are rare. A look at
-20,000 at once took 11 to 28 ms, and all that a process does waited for it."""
-COLLECT_AFTER_PAGES_ALLOCATIONS = 1_000_000
-"""The same where nobody waits and pages are large and many: looking through each was a sixth of a rebuild."""
-YOUNG_ROUNDS = 10_000
-"""Looks at the young before one at those that stayed, if the process is never quiet: some ten minutes of a storm."""
-OLD_ROUNDS = 100
-QUIET_ROUNDS = 50
-"""Looks at the young before a quiet process looks at those that stayed."""
+COLLECT_AFTER_ALLOCATIONS = 1_000_000
+"""More objects that live than there were before are looked through at once, quiet or not: about a second."""
+COLLECT_AFTER_PAGES_ALLOCATIONS = 20_000_000
+"""The same where nobody waits for an answer and what lives comes in pages, by the million, without any garbage."""
+LOOK_FROM_OBJECTS = 100_000
+"""A quiet process does not look for less: a few megabytes."""
+LOOK_AT_OBJECTS_MAX = 500_000
+"""More is not looked at while somebody waits, not even in a quiet moment (0.3 s): what a storm leaves is taken as what
+stays. Counting frees it as before; what little garbage is among it stays too."""
 QUIET_SHARE_MAX = 0.05
 """Of a core: a process that uses less has little else to do."""
 LOOK_EVERY_S = 5.0
+OLDER_ROUNDS = 1_000
+"""What stayed is not looked through again."""
 SIGN_OF_LIFE_EVERY_S = 1.0
 """Whoever watches takes several of them missing as the end: systemd's `WatchdogSec`, or our own supervisor."""
 
@@ -63,8 +65,18 @@ async def _collect_when_quiet() -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         before_s, used_s = used_s, time.process_time()
-        if used_s - before_s < QUIET_SHARE_MAX * LOOK_EVERY_S and gc.get_count()[1] >= QUIET_ROUNDS:
-            gc.collect(1)
+        if used_s - before_s < QUIET_SHARE_MAX * LOOK_EVERY_S:
+            collect()
+
+
+def collect() -> None:
+    """Look through what has come to live since the last look, if it is worth one and does not hold anybody up."""
+    objects = gc.get_count()[0]
+    if objects > LOOK_AT_OBJECTS_MAX:
+        gc.freeze()
+    elif objects >= LOOK_FROM_OBJECTS:
+        gc.collect(0)
+        gc.freeze()
 
 
 async def _give_signs_of_life(watcher: str) -> None:
@@ -82,4 +94,4 @@ def settle(collect_after_allocations: int = COLLECT_AFTER_ALLOCATIONS) -> None:
     """Say that what is in memory now stays there. Call it once the process has loaded what it stands on."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(collect_after_allocations, YOUNG_ROUNDS, OLD_ROUNDS)
+    gc.set_threshold(collect_after_allocations, OLDER_ROUNDS, OLDER_ROUNDS)

@@ -95,8 +95,18 @@ class Fact(Generic[E_co]):
 
     @property
     def occurred_at(self) -> datetime:
-        """The envelope's, for those who ask for nothing else of it."""
+        """The envelope's, for those who ask for little else of it; so the next two."""
         return self.envelope.occurred_at
+
+    @property
+    def actor(self) -> Actor:
+        """Who."""
+        return self.envelope.actor
+
+    @property
+    def rule_version(self) -> int | None:
+        """Set where a rule decided."""
+        return self.envelope.rule_version
 
     def gist(self) -> E_co:
         """The event, perhaps without its `explanation`: for folds, which rarely look at why a rule decided."""

@@ -16,11 +16,13 @@ AlertId = NewType("AlertId", UUID)
 ReportId = NewType("ReportId", UUID)
 IncidentId = NewType("IncidentId", UUID)
 UnitId = NewType("UnitId", UUID)
+CaseId = NewType("CaseId", UUID)
 AssignmentId = NewType("AssignmentId", UUID)
 CenterId = NewType("CenterId", UUID)
 OperatorId = NewType("OperatorId", UUID)
 SiteId = NewType("SiteId", UUID)
 CameraId = NewType("CameraId", UUID)
+OrderId = NewType("OrderId", UUID)
 AgencyCode = NewType("AgencyCode", str)
 CategoryCode = NewType("CategoryCode", str)
 
@@ -74,9 +76,49 @@ def assignment_id_for(incident_id: UUID, unit_id: UUID, unit_version: int) -> As
     return AssignmentId(within(incident_id, f"assignment\x1f{unit_id}\x1f{unit_version}"))
 
 
+def case_id_for(incident_id: UUID, occasion: int = 0) -> CaseId:
+    """The urban-management case of an incident. `occasion` tells a later one from the first, which has ended."""
+    return CaseId(within(incident_id, f"case\x1f{occasion}" if occasion else "case"))
+
+
 def companion_of(incident_id: UUID) -> UUID:
     """Stream of what does not need a version check: folds, notes, evidence, recommendations."""
     return within(incident_id, "companion")
+
+
+def outcome_of(incident_id: UUID) -> UUID:
+    """Stream of what came of an incident."""
+    return within(incident_id, "outcome")
+
+
+def checklist_of(incident_id: UUID) -> UUID:
+    """Stream of what is ticked off of an incident's checklist."""
+    return within(incident_id, "checklist")
+
+
+def lending_of(unit_id: UUID) -> UUID:
+    """Stream of the requests for aid that a unit is kept for."""
+    return within(unit_id, "lending")
+
+
+def cover_of(city: str, code: str) -> UUID:
+    """Stream of one rule of minimum cover."""
+    return named("cover", city, code)
+
+
+def campaign_id(city: str, code: str) -> UUID:
+    """A campaign has a permanent code within its city."""
+    return named("campaign", city, code)
+
+
+def operation_id(city: str, code: str) -> UUID:
+    """An operation has a permanent code within its city."""
+    return named("operation", city, code)
+
+
+def headquarters_id(city: str, code: str) -> UUID:
+    """A temporary headquarters has a code of its own; the center that stands for it in the tree has the same."""
+    return named("headquarters", city, code)
 
 
 def number_stream(city: str, day: date) -> UUID:
@@ -94,9 +136,19 @@ def center_id(city: str, code: str) -> CenterId:
     return CenterId(named("center", city, code))
 
 
+def tree_stream(city: str) -> UUID:
+    """Stream whose versions number the editions of a city's tree."""
+    return named("tree", city)
+
+
 def camera_id(city: str, code: str) -> CameraId:
     """A camera is known by its 20-digit GB/T 28181 code within its city."""
     return CameraId(named("camera", city, code))
+
+
+def gateway_stream(city: str, gateway: str) -> UUID:
+    """A gateway is known by the name in its credential."""
+    return named("gateway", city, gateway)
 
 
 def site_id(city: str, code: str) -> SiteId:
@@ -117,3 +169,13 @@ def operator_id(city: str, login: str) -> OperatorId:
 def agency_stream(city: str, code: str) -> UUID:
     """Stream of an agency's registration."""
     return named("agency", city, code)
+
+
+def order_number_stream(city: str, day: date) -> UUID:
+    """Stream whose versions number the orders of one city and day, without gaps."""
+    return named("order-numbers", city, day.isoformat())
+
+
+def warning_stream(city: str, key: str) -> UUID:
+    """Stream of one public warning message; `key` is the pair `sender,identifier` by which others refer to it."""
+    return named("warning", city, key)

@@ -42,6 +42,9 @@ class AlertKind(StrEnum):
     CONGESTION = "congestion"
     ACCIDENT = "accident"
     SIGNAL_FAILURE = "signal_failure"
+    ROAD_BLOCKED = "road_blocked"
+    """Something on a road that nobody, or not everybody, gets past; a queue alone is congestion."""
+    ROADWORKS = "roadworks"
     SMOKE_FIRE = "smoke_fire"
     WATER_LEVEL = "water_level"
     WATERLOGGING = "waterlogging"
@@ -209,6 +212,67 @@ class Disposition(StrEnum):
     UNABLE_TO_LOCATE = "unable_to_locate"
 
 
+class ExternalCaseKind(StrEnum):
+    """What kind of case of another system an incident led to. Not the incident's category, which says what was seen."""
+
+    CRIMINAL = "criminal"
+    PUBLIC_ORDER = "public_order"
+    DISPUTE = "dispute"
+    TRAFFIC = "traffic"
+    ADMINISTRATIVE = "administrative"
+    CIVIL = "civil"
+
+
+class PeopleOutcome(StrEnum):
+    """What became of people, counted apart from incidents and never by name."""
+
+    CAUGHT = "caught"
+    HELPED = "helped"
+    FOUND = "found"
+    RESCUED = "rescued"
+    EVACUATED = "evacuated"
+    SHELTERED = "sheltered"
+    INJURED = "injured"
+    DIED = "died"
+
+
+class PointKind(StrEnum):
+    """What is found at a place during an operation. Not an incident: nobody need answer it, everybody must know it."""
+
+    FLOODED = "flooded"
+    BREACH = "breach"
+    LANDSLIDE = "landslide"
+    COLLAPSE = "collapse"
+    ROAD_BLOCKED = "road_blocked"
+    PEOPLE_TRAPPED = "people_trapped"
+    DISASTER_AREA = "disaster_area"
+    SHELTER = "shelter"
+    SUPPLIES = "supplies"
+
+
+class PointStatus(StrEnum):
+    """How it stands there. A shelter that is full is `watched`: it takes nobody more, and is not over."""
+
+    ACTIVE = "active"
+    WATCHED = "watched"
+    OVER = "over"
+
+
+class WatchSubject(StrEnum):
+    """For whom eyes are kept open: people who need help. Not suspects: this system identifies and tracks nobody."""
+
+    CHILD = "child"
+    ELDER = "elder"
+    PERSON_IN_DANGER = "person_in_danger"
+
+
+class WatchOutcome(StrEnum):
+    """How a watch ended before its time."""
+
+    FOUND = "found"
+    CALLED_OFF = "called_off"
+
+
 class RoutingClass(StrEnum):
     """GB/T 30428: a component goes to its owner first, an event to its locality first."""
 
@@ -226,7 +290,7 @@ class OwnerRule(StrEnum):
 
 
 class Role(StrEnum):
-    """What a caller may do; with center and agency it decides every request (`dispatch.api.access`)."""
+    """What a caller may do; with center and agency it decides every request (`dispatch.api.access.permissions`)."""
 
     DISPATCHER = "dispatcher"
     SUPERVISOR = "supervisor"
@@ -234,6 +298,8 @@ class Role(StrEnum):
     ADMINISTRATOR = "administrator"
     GATEWAY = "gateway"
     PARTNER = "partner"
+    MAINTAINER = "maintainer"
+    """Looks after sites and cameras: sees the directory, and says how a camera is."""
 
 
 class CoordinateSystem(StrEnum):
@@ -241,3 +307,88 @@ class CoordinateSystem(StrEnum):
 
     WGS84 = "wgs84"
     GCJ02 = "gcj02"
+
+
+class OrderKind(StrEnum):
+    """What is commanded. `suspension` stops work, classes or gatherings; what none of these fits is `other`."""
+
+    TRAFFIC_CONTROL = "traffic_control"
+    BRIDGE_CLOSURE = "bridge_closure"
+    ROAD_CLOSURE = "road_closure"
+    EVACUATION = "evacuation"
+    SHELTER_OPENING = "shelter_opening"
+    SUSPENSION = "suspension"
+    OTHER = "other"
+
+
+class OrderPhase(StrEnum):
+    """Life of an order as it was recorded. "In force" is no phase: it follows from the order's times at an instant.
+
+    `lifted` was ended by somebody before its time, `expired` by its time.
+    """
+
+    ISSUED = "issued"
+    LIFTED = "lifted"
+    EXPIRED = "expired"
+
+
+class OrderAnswer(StrEnum):
+    """What an addressee said of one edition of an order. Not an agency's answer to an incident."""
+
+    ACKNOWLEDGED = "acknowledged"
+    DECLINED = "declined"
+
+
+class CasePhase(StrEnum):
+    """Life of an urban-management case (CJJ/T 106). Not the incident's: closing a case resolves nothing by itself.
+
+    `passed` is not closed: the check found it done, and the file waits to be closed. `returned` is back with the
+    supervision center; `arbitration` waits for the arbiter, and no dispatcher may pass it on.
+    """
+
+    FILED = "filed"
+    ASSIGNED = "assigned"
+    RETURNED = "returned"
+    ARBITRATION = "arbitration"
+    PAUSED = "paused"
+    HANDLED = "handled"
+    PASSED = "passed"
+    CLOSED = "closed"
+    VOIDED = "voided"
+
+
+class CaseStage(StrEnum):
+    """Whose time runs: the department's that handles, or the supervision center's that checks."""
+
+    HANDLE = "handle"
+    CHECK = "check"
+
+
+class Lamp(StrEnum):
+    """How much of the time allowed is used: green, from 80 % amber, from 100 % red."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+class TimeCounting(StrEnum):
+    """Which seconds count of a time allowed."""
+
+    AROUND_THE_CLOCK = "around_the_clock"
+    WORKING_HOURS = "working_hours"
+
+
+class CasePart(StrEnum):
+    """What a center has to do with a case: it filed and checks it, handles it, or is to say who does."""
+
+    SUPERVISION = "supervision"
+    DEPARTMENT = "department"
+    ARBITER = "arbiter"
+
+
+class ClaimsOnSigning(StrEnum):
+    """Who has what the giver had once a hand-over is signed: nobody until it is claimed, or the taker."""
+
+    RELEASE = "release"
+    TAKE = "take"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from domain.assignment import events as assignment
+from domain.casework import events as casework
+from domain.checklist import events as checklist
 from domain.event import Event, Fact
 from domain.incident import events as incident
+from domain.outcome import events as outcome
 from domain.report import events as report
 
 _PAIRED: tuple[type[Event], ...] = (incident.IncidentAbsorbed, incident.IncidentReleased)
@@ -22,6 +25,9 @@ COMPANIONS: tuple[type[Event], ...] = tuple(
 ASSIGNMENTS: tuple[type[Event], ...] = tuple(e for e in assignment.EVENTS if e.name.startswith("assignment."))
 """On the unit's stream; each carries `incident_id`."""
 
+CASES: tuple[type[Event], ...] = casework.EVENTS
+"""On the case's stream; each carries `incident_id`."""
+
 DECISIONS: tuple[type[Event], ...] = tuple(
     event for event in incident.EVENTS if event not in COMPANIONS and event is not incident.NumberAllocated
 )
@@ -30,8 +36,14 @@ DECISIONS: tuple[type[Event], ...] = tuple(
 LINKS: tuple[type[Event], ...] = (report.ReportLinked,)
 """On a report's stream, with the incident it is about."""
 
+OUTCOMES: tuple[type[Event], ...] = outcome.EVENTS
+"""On the incident's outcome stream; each carries `incident_id`."""
+
+CHECKLISTS: tuple[type[Event], ...] = checklist.EVENTS
+"""On the checklist's stream; each carries `incident_id`."""
+
 _BY_STREAM = frozenset(e.name for e in DECISIONS)
-_BY_FIELD = frozenset(e.name for e in (*COMPANIONS, *ASSIGNMENTS, *LINKS))
+_BY_FIELD = frozenset(e.name for e in (*COMPANIONS, *ASSIGNMENTS, *LINKS, *OUTCOMES, *CHECKLISTS, *CASES))
 
 
 def names(*groups: tuple[type[Event], ...]) -> frozenset[str]:

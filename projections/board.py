@@ -9,11 +9,10 @@ what a pure fold has no way to look up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
-from functools import lru_cache
 from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 from pydantic_core import to_json
@@ -24,15 +23,13 @@ from domain.incident import events as incident
 from domain.vocabulary import AssignmentPhase, IncidentPhase, MessageStatus, ResponseStatus
 from projections import tables
 from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, incident_of, names
-from projections.board_rules import RULES, Change, owned_by, placed
+from projections.board_rules import PLAIN_RULES, RESTS, RULES, Change, owned_by, placed
+from projections.plan_rules import with_there
 from projections.projection import Key, Projection, Row
-from projections.shown import columns_shown, id_text, instant, point
-
-V = TypeVar("V")
-CENTERS_MAX = 4_096
-"""Ids of centers kept ready."""
+from projections.shown import columns_shown, id_of, id_text, instant, point
 
 ENDED = frozenset({IncidentPhase.CLOSED, IncidentPhase.DISMISSED, IncidentPhase.MERGED})
+MERGED = IncidentPhase.MERGED.value
 AWAITING_ACCEPTANCE = frozenset({IncidentPhase.OPEN, IncidentPhase.VERIFIED})
 
 PROGRESS: Mapping[str, ResponseStatus] = {
@@ -42,6 +39,7 @@ PROGRESS: Mapping[str, ResponseStatus] = {
     AssignmentPhase.ON_SCENE: ResponseStatus.ON_SCENE,
 }
 """Open assignments, least advanced first."""
+NO_RESPONSE = ResponseStatus.NONE.value
 _RANK = {status: rank for rank, status in enumerate(PROGRESS.values())}
 
 
@@ -49,7 +47,7 @@ class Board(Projection):
     """One row an incident."""
 
     name = "board"
-    version = 1
+    version = 3
     table = tables.board
     topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS)
     is_append_only = False
@@ -64,14 +62,19 @@ class Board(Projection):
         if row is None:
             event = fact.gist() if fact.name == incident.IncidentOpened.name else None
             return _opened(event, fact) if isinstance(event, incident.IncidentOpened) else None
-        rule = RULES.get(fact.name)
-        change = rule(row, fact.gist(), fact) if rule is not None else {}
+        name = fact.name
+        if name in PLAIN_RULES:
+            change = PLAIN_RULES[name](row, fact.plain(), fact)
+        else:
+            change = RULES[name](row, fact.gist(), fact) if name in RULES else {}
         after = {**row, **change}
-        after["updated_at"] = max(row["updated_at"], fact.occurred_at)
+        at = fact.occurred_at
+        if at > row["updated_at"]:
+            after["updated_at"] = at
         after["updated_position"] = fact.position
         if fact.stream_id == key[0]:
             after["decision_version"] = fact.version
-        if change.keys() & _DERIVES:
+        if not _DERIVES.isdisjoint(change):
             after |= _derived(after)
         return after
 
@@ -86,7 +89,7 @@ def item(row: Row) -> dict[str, Any]:
     return listed
 
 
-_HIDDEN = {"address", "lon", "lat", "phase_before_merge", "is_on_board"}
+_HIDDEN = {"address", "lon", "lat", "phase_before_merge", "is_on_board", "cleared_center_ids", "cleared_agencies"}
 _shown = columns_shown(column for column in tables.board.columns if column.name not in _HIDDEN)
 hidden = columns_shown(column for column in tables.board.columns if column.name in _HIDDEN)
 """What `item` leaves out of a row, or has elsewhere."""
@@ -123,6 +126,8 @@ def change_of(before: Row | None, after: Row | None, tell: Callable[[Row], Any] 
         "centers_after": list(after["visible_center_ids"]) if seen_after and after is not None else [],
         "agencies_before": list(before["agencies"]) if seen_before and before is not None else [],
         "agencies_after": list(after["agencies"]) if seen_after and after is not None else [],
+        "restricted_before": before is not None and before["restricted_by"] is not None,
+        "restricted_after": after is not None and after["restricted_by"] is not None,
         "categories": sorted({row["category"] for row in rows}),
     }
 
@@ -170,31 +175,68 @@ def _opened(event: incident.IncidentOpened, fact: Fact[Event]) -> Row:
         "updated_at": at,
         "updated_position": fact.position,
         "ended_at": None,
+        "alarm_level": 1,
+        "wanted": [],
+        "restricted_by": None,
+        "cleared_center_ids": None,
+        "cleared_agencies": None,
     }
     row |= owned_by(event.owner) | placed(event.place)
     return row | _derived(row)
 
 
-_DERIVES = frozenset({"phase", "owner_path", "recipients", "transfer", "inbox", "assignments", "accept_by"})
+_DERIVES = frozenset(
+    {
+        "phase",
+        "owner_path",
+        "recipients",
+        "transfer",
+        "inbox",
+        "assignments",
+        "accept_by",
+        "wanted",
+        "cleared_center_ids",
+    }
+)
 """Columns from which others follow."""
 
 
 def _derived(row: Row) -> Change:
     """What follows from the other columns: who waits, who sees it, how far units are."""
-    is_ended = row["phase"] in ENDED
-    waiting = [] if is_ended else [*_acceptance(row), *_offer(row), *_escalations(row)]
-    if row["phase"] == IncidentPhase.MERGED:  # a crew that owes its answer keeps it in sight
-        waiting = [entry for entry in _escalations(row) if entry["deadline"] == "acknowledge"]
-    waits = _distinct_ids([_id(entry["center_id"]) for entry in waiting])
-    told = [_id(recipient["center_id"]) for recipient in row["recipients"]]
+    phase, recipients, assignments = row["phase"], row["recipients"], row["assignments"]
+    is_ended = phase in ENDED
+    kept: list[dict[str, Any]] = []
+    if not is_ended:
+        kept = [*_acceptance(row), *_offer(row), *_escalations(row), *_lost(row)]
+    elif phase == MERGED:
+        kept = _while_merged(row)
+    waiting = [entry for entry in kept if not entry.get(RESTS)]
+    waits = _distinct_ids([id_of(entry["center_id"]) for entry in waiting]) if waiting else []
+    cleared = row["cleared_center_ids"]
+    if cleared is not None:
+        waits = [center_id for center_id in waits if center_id in cleared]
+        seen = {"visible_center_ids": list(cleared), "agencies": _agencies_of_restricted(row)}
+    else:
+        told = [id_of(recipient["center_id"]) for recipient in recipients]
+        seen = {
+            "visible_center_ids": _distinct_ids([*row["owner_path"], *told, *waits]),
+            "agencies": list(dict.fromkeys([recipient["agency"] for recipient in recipients])),
+        }
     return {
-        "inbox": waiting,
+        "inbox": kept,
         "inbox_center_ids": waits,
-        "visible_center_ids": _distinct_ids([*row["owner_path"], *told, *waits]),
-        "agencies": _distinct(recipient["agency"] for recipient in row["recipients"]),
-        "response_status": response_status(row["assignments"]).value,
+        **seen,
+        "wanted": with_there(row["wanted"], assignments) if row["wanted"] else [],
+        "response_status": response_status(assignments).value if assignments else NO_RESPONSE,
         "is_on_board": not is_ended or bool(waiting),
     }
+
+
+def _agencies_of_restricted(row: Row) -> list[str]:
+    """Those told whose own centers know of it, and those with a crew on it: whoever is sent must know where."""
+    told = [each["agency"] for each in row["recipients"] if each["agency"] in row["cleared_agencies"]]
+    sent = [each["agency"] for each in row["assignments"].values() if each["phase"] in PROGRESS]
+    return list(dict.fromkeys([*told, *sent]))
 
 
 def _acceptance(row: Row) -> list[dict[str, Any]]:
@@ -227,6 +269,29 @@ def _escalations(row: Row) -> list[dict[str, Any]]:
     ]
 
 
+def _while_merged(row: Row) -> list[dict[str, Any]]:
+    """A crew that owes its answer keeps it in sight. That nobody accepts it, and that it lost a unit, rests until it is
+    itself again."""
+    found = []
+    for entry in row["inbox"]:
+        if entry["kind"] == "unit_lost":
+            found.append({**entry, RESTS: True})
+        elif entry["kind"] != "escalation":
+            continue
+        elif entry["deadline"] == "accept":
+            if not entry.get("while_merged"):
+                found.append({**entry, RESTS: True})
+        elif _is_unanswered(row, entry["deadline"], entry["assignment_id"]):
+            found.append(entry)
+    return found
+
+
+def _lost(row: Row) -> list[dict[str, Any]]:
+    """Units that were taken off it, for whoever owns it now."""
+    owner = id_text(row["owner_center_id"])
+    return [{**entry, "center_id": owner} for entry in row["inbox"] if entry["kind"] == "unit_lost"]
+
+
 def _is_unanswered(row: Row, deadline: str, assignment_id: str | None) -> bool:
     if deadline == "accept":
         return row["phase"] in AWAITING_ACCEPTANCE
@@ -234,17 +299,6 @@ def _is_unanswered(row: Row, deadline: str, assignment_id: str | None) -> bool:
     return entry is not None and entry["phase"] == AssignmentPhase.MADE
 
 
-@lru_cache(CENTERS_MAX)
-def _id(text: str) -> UUID:
-    """The same few centers come again and again."""
-    return UUID(text)
-
-
 def _distinct_ids(ids: Sequence[UUID]) -> list[UUID]:
     """The same for ids, whose own hash is slower than all the rest of a row."""
     return list({one.int: one for one in ids}.values())
-
-
-def _distinct(values: Iterable[V]) -> list[V]:
-    """Each once, in the order they came."""
-    return list(dict.fromkeys(values))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from domain.assignment import events as assignment
 from domain.event import Event, Fact, Place
 from domain.incident import events as incident
+from domain.incident import plan_events as plan_facts
+from domain.incident import restriction_events as restriction
+from domain.incident.diversion import UnitDiverted
 from domain.ownership import Ownership
 from domain.vocabulary import AssignmentPhase, IncidentPhase
 from projections.projection import Row
-from projections.shown import id_text, instant
+from projections.shown import id_of, id_text, instant
 
 Change: TypeAlias = dict[str, Any]
 """Columns to set."""
+RESTS = "rests"
+"""Marks what an inbox entry of a merged incident says to nobody for as long as it is merged."""
+NO_ANSWER: Mapping[str, None] = dict.fromkeys(("answer", "reference", "reason"))
 
 
 def owned_by(owner: Ownership) -> Change:
@@ -38,7 +45,9 @@ def _verified(row: Row, event: incident.IncidentVerified, fact: Fact[Event]) -> 
 
 
 def _classified(row: Row, event: incident.IncidentClassified, fact: Fact[Event]) -> Change:
-    return {"category": event.category, "severity": int(event.severity), "priority": event.priority}
+    after: Change = {"category": event.category, "severity": int(event.severity), "priority": event.priority}
+    # What another category asks for is said by the recommendation that follows, if it asks for anybody.
+    return after if event.category == row["category"] else {**after, "wanted": []}
 
 
 def _raised(row: Row, event: incident.SeverityRaised, fact: Fact[Event]) -> Change:
@@ -49,21 +58,33 @@ def _relocated(row: Row, event: incident.IncidentRelocated, fact: Fact[Event]) -
     return placed(event.place)
 
 
-def _routed(row: Row, event: incident.IncidentRouted, fact: Fact[Event]) -> Change:
+def owned_by_plain(owner: Mapping[str, Any]) -> Change:
+    """The same, from what was written."""
+    return {"owner_center_id": id_of(owner["center_id"]), "owner_path": [id_of(center) for center in owner["path"]]}
+
+
+def _routed(row: Row, said: Mapping[str, Any], fact: Fact[Event]) -> Change:
     """A re-routing keeps the answers of agencies that stay."""
     answers = {recipient["agency"]: recipient for recipient in row["recipients"]}
-    recipients = [
-        {
-            "agency": recipient.agency,
-            "center_id": id_text(recipient.center_id),
-            "role": recipient.role.value,
-            "answer": answers.get(recipient.agency, {}).get("answer"),
-            "reference": answers.get(recipient.agency, {}).get("reference"),
-            "reason": answers.get(recipient.agency, {}).get("reason"),
-        }
-        for recipient in event.recipients
-    ]
-    return {"recipients": recipients, "accept_by": event.accept_by, **owned_by(event.owner)}
+    recipients = []
+    for recipient in said["recipients"]:
+        answer = answers.get(recipient["agency"], NO_ANSWER)
+        recipients.append(
+            {
+                "agency": recipient["agency"],
+                "center_id": recipient["center_id"],
+                "role": recipient["role"],
+                "answer": answer["answer"],
+                "reference": answer["reference"],
+                "reason": answer["reason"],
+            }
+        )
+    accept_by = said.get("accept_by")
+    return {
+        "recipients": recipients,
+        "accept_by": None if accept_by is None else datetime.fromisoformat(accept_by),
+        **owned_by_plain(said["owner"]),
+    }
 
 
 def _accepted(row: Row, event: incident.IncidentAccepted, fact: Fact[Event]) -> Change:
@@ -71,7 +92,7 @@ def _accepted(row: Row, event: incident.IncidentAccepted, fact: Fact[Event]) -> 
 
 
 def _claimed(row: Row, event: incident.IncidentClaimed, fact: Fact[Event]) -> Change:
-    return {"claimed_by": event.operator_id, "claimed_at": fact.occurred_at}
+    return {"claimed_by": event.operator_id, "claimed_at": fact.occurred_at, "inbox": _without_lost(row)}
 
 
 def _released(row: Row, event: incident.ClaimReleased, fact: Fact[Event]) -> Change:
@@ -130,6 +151,18 @@ def _answered(row: Row, agency: str, answer: Change) -> Change:
     }
 
 
+def _alarm_changed(row: Row, event: plan_facts.AlarmRaised | plan_facts.AlarmLowered, fact: Fact[Event]) -> Change:
+    return {"alarm_level": event.to_level, "wanted": [each.model_dump(mode="json") for each in event.wanted]}
+
+
+def _recommended(row: Row, said: Mapping[str, Any], fact: Fact[Event]) -> Change:
+    """What was asked for at another alarm level than the present one is out of date."""
+    wanted = said.get("wanted")
+    if not wanted or said.get("alarm_level", 1) != row["alarm_level"]:
+        return {}
+    return {"wanted": [{"skills": [], **one} for one in wanted]}
+
+
 def _merged(row: Row, event: incident.IncidentMerged, fact: Fact[Event]) -> Change:
     pointer = {"merged_into": event.into_incident_id, "phase_before_merge": row["phase"]}
     return pointer | _end(IncidentPhase.MERGED, fact)
@@ -139,7 +172,11 @@ def _unmerged(row: Row, event: incident.IncidentUnmerged, fact: Fact[Event]) -> 
     if row["merged_into"] is None:
         return {}
     # Whom the head's centers were told of while it was merged is no longer their business.
-    own = [entry for entry in row["inbox"] if not entry.get("while_merged")]
+    own = [
+        {name: value for name, value in entry.items() if name != RESTS}
+        for entry in row["inbox"]
+        if not entry.get("while_merged")
+    ]
     phase = row["phase_before_merge"]
     return {"merged_into": None, "phase": phase, "phase_before_merge": None, "ended_at": None, "inbox": own}
 
@@ -176,6 +213,20 @@ def _reopened(row: Row, event: incident.IncidentReopened, fact: Fact[Event]) -> 
     return {"phase": IncidentPhase.OPEN.value, "disposition": None, "ended_at": None, "escalation_level": 0}
 
 
+def _restricted(
+    row: Row, event: restriction.IncidentRestricted | restriction.ClearanceChanged, fact: Fact[Event]
+) -> Change:
+    return {
+        "restricted_by": event.operation_id,
+        "cleared_center_ids": list(event.center_ids),
+        "cleared_agencies": list(event.agencies),
+    }
+
+
+def _unrestricted(row: Row, event: restriction.RestrictionLifted, fact: Fact[Event]) -> Change:
+    return {"restricted_by": None, "cleared_center_ids": None, "cleared_agencies": None}
+
+
 def _folded(row: Row, event: incident.AlertsFolded, fact: Fact[Event]) -> Change:
     last = row["last_alert_at"]
     return {
@@ -185,14 +236,58 @@ def _folded(row: Row, event: incident.AlertsFolded, fact: Fact[Event]) -> Change
 
 
 def _made(row: Row, event: assignment.AssignmentMade, fact: Fact[Event]) -> Change:
-    entry = {
+    entry: dict[str, Any] = {
         "unit_id": id_text(event.unit_id),
         "call_sign": event.call_sign,
         "agency": event.agency,
         "phase": AssignmentPhase.MADE.value,
         "stacked": event.stacked,
+        "waits": event.stack_place if event.stacked else None,
     }
-    return {"assignments": {**row["assignments"], id_text(event.assignment_id): entry}}
+    if event.unit_kind is not None:
+        entry |= {"unit_kind": event.unit_kind.value, "skills": list(event.skills)}
+    return {
+        "assignments": {**row["assignments"], id_text(event.assignment_id): entry},
+        "inbox": _without_lost(row),
+    }
+
+
+def _placed_in_stack(row: Row, event: assignment.AssignmentWaits | assignment.AssignmentPromoted) -> Change:
+    """How many come before it, itself counted; null: it waits no more."""
+    key = id_text(event.assignment_id)
+    entry = row["assignments"].get(key)
+    if entry is None:
+        return {}
+    place = event.place if isinstance(event, assignment.AssignmentWaits) else None
+    return {"assignments": {**row["assignments"], key: {**entry, "waits": place}}}
+
+
+def _waits(row: Row, event: assignment.AssignmentWaits, fact: Fact[Event]) -> Change:
+    return _placed_in_stack(row, event)
+
+
+def _promoted(row: Row, event: assignment.AssignmentPromoted, fact: Fact[Event]) -> Change:
+    return _placed_in_stack(row, event)
+
+
+def _diverted(row: Row, event: UnitDiverted, fact: Fact[Event]) -> Change:
+    """Its owner must see that somebody else may be needed, until somebody is sent or says: I have it.
+
+    Where the unit went is on the card, for who may know of that incident: this row is one for all who look.
+    """
+    entry = {
+        "kind": "unit_lost",
+        "center_id": id_text(row["owner_center_id"]),
+        "due_at": None,
+        "call_sign": event.call_sign,
+        "reason": event.reason,
+        "since": instant(fact.occurred_at),
+    }
+    return {"inbox": [*row["inbox"], entry]}
+
+
+def _without_lost(row: Row) -> list[Any]:
+    return [entry for entry in row["inbox"] if entry["kind"] != "unit_lost"]
 
 
 def _moved_to(phase: AssignmentPhase) -> Callable[[Row, Any, Fact[Event]], Change]:
@@ -201,7 +296,8 @@ def _moved_to(phase: AssignmentPhase) -> Callable[[Row, Any, Fact[Event]], Chang
         entry = row["assignments"].get(key)
         if entry is None:
             return {}
-        return {"assignments": {**row["assignments"], key: {**entry, "phase": phase.value}}}
+        waits = {} if phase is AssignmentPhase.ACKNOWLEDGED else {"waits": None}
+        return {"assignments": {**row["assignments"], key: {**entry, "phase": phase.value, **waits}}}
 
     return moved
 
@@ -211,7 +307,6 @@ RULES: Mapping[str, Callable[[Row, Any, Fact[Event]], Change]] = {
     incident.IncidentClassified.name: _classified,
     incident.SeverityRaised.name: _raised,
     incident.IncidentRelocated.name: _relocated,
-    incident.IncidentRouted.name: _routed,
     incident.IncidentAccepted.name: _accepted,
     incident.IncidentClaimed.name: _claimed,
     incident.ClaimReleased.name: _released,
@@ -220,6 +315,8 @@ RULES: Mapping[str, Callable[[Row, Any, Fact[Event]], Change]] = {
     incident.TransferDeclined.name: _not_transferred,
     incident.TransferTimedOut.name: _not_transferred,
     incident.IncidentEscalated.name: _escalated,
+    plan_facts.AlarmRaised.name: _alarm_changed,
+    plan_facts.AlarmLowered.name: _alarm_changed,
     incident.AgencyAccepted.name: _agency_accepted,
     incident.AgencyDeclined.name: _agency_declined,
     incident.IncidentMerged.name: _merged,
@@ -230,6 +327,9 @@ RULES: Mapping[str, Callable[[Row, Any, Fact[Event]], Change]] = {
     incident.IncidentClosed.name: _closed,
     incident.IncidentDismissed.name: _dismissed,
     incident.IncidentReopened.name: _reopened,
+    restriction.IncidentRestricted.name: _restricted,
+    restriction.ClearanceChanged.name: _restricted,
+    restriction.RestrictionLifted.name: _unrestricted,
     incident.AlertsFolded.name: _folded,
     assignment.AssignmentMade.name: _made,
     assignment.AssignmentAcknowledged.name: _moved_to(AssignmentPhase.ACKNOWLEDGED),
@@ -238,4 +338,13 @@ RULES: Mapping[str, Callable[[Row, Any, Fact[Event]], Change]] = {
     assignment.UnitOnScene.name: _moved_to(AssignmentPhase.ON_SCENE),
     assignment.AssignmentCleared.name: _moved_to(AssignmentPhase.CLEARED),
     assignment.AssignmentCancelled.name: _moved_to(AssignmentPhase.CANCELLED),
+    assignment.AssignmentPromoted.name: _promoted,
+    assignment.AssignmentWaits.name: _waits,
+    UnitDiverted.name: _diverted,
 }
+
+PLAIN_RULES: Mapping[str, Callable[[Row, Mapping[str, Any], Fact[Event]], Change]] = {
+    incident.IncidentRouted.name: _routed,
+    plan_facts.UnitsRecommended.name: _recommended,
+}
+"""What only copies, from the fact as plain JSON: cards look at that anyway, and a routing has the most to validate."""

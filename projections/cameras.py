@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.camera import events as camera
+from domain.camera.vocabulary import CameraHealth
 from domain.event import Event, Fact
 from projections import tables
 from projections.addressing import names
 from projections.projection import Key, Projection, Row
-from projections.shown import point, shown
+from projections.shown import instant, point, shown
 
 
 class Cameras(Projection):
     """One row a camera."""
 
     name = "cameras"
-    version = 1
+    version = 3
     table = tables.cameras
-    topics = names((camera.CameraInstalled, camera.CameraAttached, camera.CameraDetached))
+    topics = names(
+        (
+            camera.CameraInstalled,
+            camera.CameraAttached,
+            camera.CameraDetached,
+            camera.CameraExpired,
+            camera.CameraHealthChanged,
+            camera.CameraArmingChanged,
+        )
+    )
     is_append_only = False
 
     def keys(self, fact: Fact[Event]) -> Sequence[Key]:
@@ -30,11 +41,21 @@ class Cameras(Projection):
         """The camera after the fact."""
         match fact.event:
             case camera.CameraInstalled() as event:
-                return _installed(event, fact)
+                return {**_installed(event, fact), **_kept(row)}
             case camera.CameraAttached() as event:
-                return _attached(event, fact)
+                kept = _kept(row)
+                ended = _ended(kept["attachments"], fact.occurred_at, "renewed", None)
+                return {**_attached(event, fact), **kept, "attachments": [*ended, _attachment(event, fact)]}
             case camera.CameraDetached(reason=reason) if row is not None:
-                return {**row, "detached_at": fact.occurred_at, "detached_reason": reason}
+                ended = _ended(row["attachments"], fact.occurred_at, "detached", reason)
+                return {**row, "detached_at": fact.occurred_at, "detached_reason": reason, "attachments": ended}
+            case camera.CameraExpired(due_at=due_at) if row is not None:
+                ended = _ended(row["attachments"], due_at, "expired", None)
+                return {**row, "detached_at": due_at, "detached_reason": None, "attachments": ended}
+            case camera.CameraHealthChanged() as event if row is not None:
+                return _health(row, event, fact)
+            case camera.CameraArmingChanged() as event if row is not None:
+                return _arming(row, event, fact)
             case _:
                 return row
 
@@ -108,6 +129,7 @@ def _installed(event: camera.CameraInstalled, fact: Fact[Event]) -> Row:
         "owner": None,
         "approved_by": None,
         "attached_reason": None,
+        "attached_at": None,
         "expires_at": None,
     }
 
@@ -123,5 +145,74 @@ def _attached(event: camera.CameraAttached, fact: Fact[Event]) -> Row:
         "owner": event.owner,
         "approved_by": event.approved_by,
         "attached_reason": event.reason,
+        "attached_at": fact.occurred_at,
         "expires_at": event.expires_at,
+    }
+
+
+UNTOLD: dict[str, Any] = {
+    "attachments": [],
+    "health": CameraHealth.ONLINE.value,
+    "health_source": None,
+    "health_reason": None,
+    "health_since": None,
+    "armed": True,
+    "armed_source": None,
+    "armed_cause": None,
+    "armed_reason": None,
+    "armed_since": None,
+}
+"""Of a camera of which nobody said anything."""
+
+
+def _kept(row: Row | None) -> dict[str, Any]:
+    """What another survey or another attachment does not change."""
+    return dict(UNTOLD) if row is None else {name: row[name] for name in UNTOLD}
+
+
+def _attachment(event: camera.CameraAttached, fact: Fact[Event]) -> dict[str, Any]:
+    return {
+        "attached_at": instant(fact.occurred_at),
+        "expires_at": None if event.expires_at is None else instant(event.expires_at),
+        "owner": event.owner,
+        "approved_by": event.approved_by,
+        "reason": event.reason,
+        "ended_at": None,
+        "ended_by": None,
+        "ended_reason": None,
+    }
+
+
+def _ended(
+    attachments: Sequence[dict[str, Any]], at: datetime, ended_by: str, reason: str | None
+) -> list[dict[str, Any]]:
+    """The same, the last of them over."""
+    if not attachments or attachments[-1]["ended_at"] is not None:
+        return [*attachments]
+    last = {**attachments[-1], "ended_at": instant(at), "ended_by": ended_by, "ended_reason": reason}
+    return [*attachments[:-1], last]
+
+
+def _health(row: Row, event: camera.CameraHealthChanged, fact: Fact[Event]) -> Row:
+    if event.effective.value == row["health"]:
+        return row
+    return {
+        **row,
+        "health": event.effective.value,
+        "health_source": event.source.value,
+        "health_reason": event.reason,
+        "health_since": fact.occurred_at,
+    }
+
+
+def _arming(row: Row, event: camera.CameraArmingChanged, fact: Fact[Event]) -> Row:
+    if event.effective == row["armed"]:
+        return row
+    return {
+        **row,
+        "armed": event.effective,
+        "armed_source": event.source.value,
+        "armed_cause": event.cause.value,
+        "armed_reason": event.reason,
+        "armed_since": fact.occurred_at,
     }

@@ -9,6 +9,8 @@ from uuid import UUID
 from domain.assignment import events as assignment
 from domain.event import Event, Fact, Place
 from domain.incident import events as incident
+from domain.incident import plan_events as plan_facts
+from domain.incident.diversion import UnitDiverted
 from domain.vocabulary import AssignmentPhase
 from projections.shown import id_text, instant, shown
 
@@ -27,7 +29,7 @@ NO_PLACE = Place().model_dump(mode="json")
 
 def stamp(fact: Fact[Event]) -> dict[str, Any]:
     """Where, when and by whom."""
-    actor = fact.envelope.actor
+    actor = fact.actor
     return {
         "position": fact.position,
         "at": instant(fact.occurred_at),
@@ -65,7 +67,7 @@ def _decided(document: Document, explanation: Plain | None, fact: Fact[Event]) -
         {
             "event": fact.name,
             **stamp(fact),
-            "rule_version": fact.envelope.rule_version,
+            "rule_version": fact.rule_version,
             "policy": explanation["policy"],
             "reasons": explanation.get("reasons", []),
             "input_positions": explanation.get("input_positions", []),
@@ -112,9 +114,11 @@ def _escalated(document: Document, event: incident.IncidentEscalated, fact: Fact
 def _recommended(document: Document, said: Plain, fact: Fact[Event]) -> Change:
     latest = {
         **stamp(fact),
-        "rule_version": fact.envelope.rule_version,
+        "rule_version": fact.rule_version,
         "unit_ids": said["unit_ids"],
         "shortfalls": said["shortfalls"],
+        "plan": said.get("plan"),
+        "alarm_level": said.get("alarm_level", 1),
         "candidates": said["candidates"][:CANDIDATES_MAX],
     }
     return {"recommendation": latest, **_explained(document, said, fact)}
@@ -178,6 +182,11 @@ def _outcome(document: Document, said: Plain, fact: Fact[Event]) -> Change:
     return _added(document, "outcomes", {**stamp(fact), "event": fact.name, "values": said})
 
 
+def _alarm_raised(document: Document, said: Plain, fact: Fact[Event]) -> Change:
+    """By a person, which is an outcome, or by a rule, which explains itself."""
+    return _explained(document, said, fact) or _outcome(document, said, fact)
+
+
 def _merge(direction: str, other: str) -> Rule:
     def merged(document: Document, event: Any, fact: Fact[Event]) -> Change:
         entry = {
@@ -220,6 +229,11 @@ def _made(document: Document, event: assignment.AssignmentMade, fact: Fact[Event
         "agency": event.agency,
         "phase": AssignmentPhase.MADE.value,
         "stacked": event.stacked,
+        "waits": event.stack_place if event.stacked else None,
+        "diverted_from": _text(event.diverted_from),
+        "diverted_to": None,
+        "diverted_although": None,
+        "override": event.override,
         "recommended": event.recommended,
         "unit_position": shown(event.position.model_dump()) if event.position is not None else None,
         "unit_position_age_s": event.position_age_s,
@@ -235,16 +249,44 @@ def _moved_to(phase: AssignmentPhase) -> Rule:
     def moved(document: Document, event: Any, fact: Fact[Event]) -> Change:
         step = {"phase": phase.value, **stamp(fact)}
         said = {name: getattr(event, name) for name in ("reason", "outcome") if getattr(event, name, None) is not None}
-        return {
-            "assignments": [
-                {**entry, "phase": phase.value, "steps": [*entry["steps"], step], **said}
-                if entry["assignment_id"] == id_text(event.assignment_id)
-                else entry
-                for entry in document["assignments"]
-            ]
-        }
+        if phase is not AssignmentPhase.ACKNOWLEDGED:
+            said["waits"] = None
+        diverted_to = getattr(event, "diverted_to_number", None)
+        if diverted_to is not None:
+            said["diverted_to"] = diverted_to
+        return _assignment_changed(document, event, lambda entry: {"steps": [*entry["steps"], step], **said}, phase)
 
     return moved
+
+
+def _assignment_changed(
+    document: Document,
+    event: Any,
+    change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+    phase: AssignmentPhase | None = None,
+) -> Change:
+    """The assignment that a fact is about, after it."""
+    key, now = id_text(event.assignment_id), {} if phase is None else {"phase": phase.value}
+    return {
+        "assignments": [
+            {**entry, **now, **change(entry)} if entry["assignment_id"] == key else entry
+            for entry in document["assignments"]
+        ]
+    }
+
+
+def _waits(document: Document, event: assignment.AssignmentWaits, fact: Fact[Event]) -> Change:
+    return _assignment_changed(document, event, lambda _: {"waits": event.place})
+
+
+def _promoted(document: Document, event: assignment.AssignmentPromoted, fact: Fact[Event]) -> Change:
+    change = _assignment_changed(document, event, lambda _: {"waits": None})
+    return change | _explained(document, fact.plain(), fact)
+
+
+def _diverted(document: Document, event: UnitDiverted, fact: Fact[Event]) -> Change:
+    """Why it was taken off, although this incident is the more urgent one."""
+    return _assignment_changed(document, event, lambda _: {"diverted_although": event.override})
 
 
 PLAIN_RULES: Mapping[str, PlainRule] = {
@@ -256,10 +298,12 @@ PLAIN_RULES: Mapping[str, PlainRule] = {
     incident.IncidentResolved.name: _outcome,
     incident.IncidentClosed.name: _outcome,
     incident.IncidentReopened.name: _outcome,
+    plan_facts.AlarmRaised.name: _alarm_raised,
+    plan_facts.AlarmLowered.name: _outcome,
     incident.SeverityRaised.name: _explained,
     incident.IncidentRelocated.name: _relocated,
     incident.IncidentRouted.name: _explained,
-    incident.UnitsRecommended.name: _recommended,
+    plan_facts.UnitsRecommended.name: _recommended,
 }
 """What only copies what was said: from the fact as plain JSON, which is there for less than its validated form."""
 
@@ -288,4 +332,7 @@ RULES: Mapping[str, Rule] = {
     assignment.UnitOnScene.name: _moved_to(AssignmentPhase.ON_SCENE),
     assignment.AssignmentCleared.name: _moved_to(AssignmentPhase.CLEARED),
     assignment.AssignmentCancelled.name: _moved_to(AssignmentPhase.CANCELLED),
+    assignment.AssignmentPromoted.name: _promoted,
+    assignment.AssignmentWaits.name: _waits,
+    UnitDiverted.name: _diverted,
 }

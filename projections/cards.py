@@ -12,11 +12,13 @@ from typing import Any
 
 from domain.event import Event, Fact
 from domain.incident import events as incident
-from projections import tables
-from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_key, incident_of, names
+from projections import card_rules, tables
+from projections.addressing import ASSIGNMENTS, CASES, COMPANIONS, DECISIONS, incident_key, incident_of, names
 from projections.board import item
-from projections.card_rules import PLAIN_RULES, RULES
+from projections.case_card import CASE_RULES
+from projections.plan_rules import lacking
 from projections.projection import Key, Projection, Row
+from projections.texts import LANGUAGES
 
 LIST_MAX = 500
 """Entries of one list in a document; the newest stay."""
@@ -36,6 +38,9 @@ LISTS = (
 )
 _BOUNDED = frozenset(LISTS)
 
+PLAIN_RULES = card_rules.PLAIN_RULES
+RULES = {**card_rules.RULES, **CASE_RULES}
+
 
 class IncidentCards(Projection):
     """One document an incident."""
@@ -43,7 +48,7 @@ class IncidentCards(Projection):
     name = "incident_cards"
     version = 1
     table = tables.incident_cards
-    topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS) - {incident.AlertsFolded.name}
+    topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS, CASES) - {incident.AlertsFolded.name}
     is_append_only = False
     entity = staticmethod(incident_of)
 
@@ -77,6 +82,8 @@ def card(board_row: Row, card_row: Row | None, alerts: Sequence[Row] = ()) -> di
         **item(board_row),
         "is_on_board": board_row["is_on_board"],
         **document,
+        "cases": document.get("cases", []),
+        "lacking": {language: lacking(board_row["wanted"], language) for language in LANGUAGES},
         "alerts": [
             {
                 "alert_id": str(alert["alert_id"]),

@@ -60,7 +60,7 @@ def _filed(event: report.ReportFiled, fact: Fact[Event]) -> Row:
         },
         "subject_ids": _subjects(event),
         "filed_at": fact.occurred_at,
-        "filed_by": fact.envelope.actor.id,
+        "filed_by": fact.actor.id,
         "filed_position": fact.position,
     }
 

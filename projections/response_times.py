@@ -15,6 +15,7 @@ from domain.incident import events as incident
 from domain.vocabulary import MessageStatus
 from projections import tables
 from projections.addressing import ASSIGNMENTS, incident_key, incident_of, names
+from projections.board_rules import owned_by, owned_by_plain
 from projections.projection import Key, Projection, Row
 
 FIRST: Mapping[str, str] = {
@@ -82,7 +83,7 @@ class ResponseTimes(Projection):
             event = fact.gist() if fact.name == incident.IncidentOpened.name else None
             return _opened(event, fact) if isinstance(event, incident.IncidentOpened) else None
         at = fact.occurred_at
-        after = {**row, **_context(fact.gist())} if fact.name in CONTEXT else {**row}
+        after = {**row, **_context(fact)} if fact.name in CONTEXT else {**row}
         first, last = FIRST.get(fact.name), LAST.get(fact.name)
         if first is not None and (row[first] is None or at < row[first]):
             after[first] = at
@@ -91,14 +92,16 @@ class ResponseTimes(Projection):
         return after
 
 
-def _context(event: Event) -> dict[str, Any]:
-    match event:
-        case incident.IncidentClassified():
+def _context(fact: Fact[Event]) -> dict[str, Any]:
+    if fact.name == incident.IncidentRouted.name:
+        return owned_by_plain(fact.plain()["owner"])
+    match fact.gist():
+        case incident.IncidentClassified() as event:
             return {"category": event.category, "severity": int(event.severity)}
-        case incident.SeverityRaised():
+        case incident.SeverityRaised() as event:
             return {"severity": int(event.to_severity)}
-        case incident.IncidentRouted(owner=owner) | incident.TransferAccepted(owner=owner):
-            return {"owner_center_id": owner.center_id, "owner_path": list(owner.path)}
+        case incident.TransferAccepted(owner=owner):
+            return owned_by(owner)
         case incident.IncidentReopened():
             return {"resolved_at": None, "closed_at": None, "dismissed_at": None}
         case _:

@@ -38,6 +38,12 @@ def _text_of(number: int) -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+@lru_cache(TEXTS_MAX)
+def id_of(text: str) -> UUID:
+    """An id from its text: the same few centers come again and again."""
+    return UUID(text)
+
+
 def point(lon: float | None, lat: float | None) -> dict[str, Any] | None:
     """GeoJSON, WGS 84, longitude first; None without a place."""
     return None if lon is None else {"type": "Point", "coordinates": [lon, lat]}

@@ -10,7 +10,12 @@ import string
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from projections.case_texts import CASES
 from projections.code_texts import CODES, REASONS, Pair
+from projections.order_texts import ORDERS
+from projections.people_texts import PEOPLE
+from projections.plan_texts import PLAN_SENTENCES
+from projections.unit_texts import UNITS
 
 LANGUAGES = ("zh", "en")
 UNKNOWN = "—"
@@ -80,25 +85,33 @@ SENTENCES: Mapping[str, Pair] = {
         "归并报警{alert_count}条，最高严重程度{severity}",
         "{alert_count} more alerts, at worst {severity}",
     ),
-    "incident.units_recommended": (
-        "建议派出{unit_count}个单位{shortfalls}",
-        "{unit_count} units recommended{shortfalls}",
-    ),
     "incident.report_attached": ("{channel}报告（{relation}）：{text}", "Report by {channel} ({relation}): {text}"),
     "incident.note_added": ("备注：{text}", "Note: {text}"),
     "incident.note_struck": ("划去一条备注：{reason}", "A note was struck: {reason}"),
     "incident.evidence_attached": ("附证据：{evidence}", "Evidence attached: {evidence}"),
     "incident_number.allocated": ("编号{number}已分配", "Number {number} allocated"),
-    "assignment.made": ("指派{call_sign}（{agency}）{stacked}", "{call_sign} ({agency}) assigned{stacked}"),
-    "assignment.acknowledged": ("单位已确认任务", "The crew acknowledged"),
-    "assignment.declined": ("单位无法前往：{reason}", "The crew cannot go: {reason}"),
-    "assignment.en_route": ("单位已出发", "The crew is on its way"),
-    "assignment.on_scene": ("单位已到达现场", "The crew is on scene"),
-    "assignment.cleared": ("单位已完成{outcome_after}", "The crew is done there{outcome_after}"),
-    "assignment.cancelled": ("撤回指派：{reason}", "Assignment called back: {reason}"),
+    "outcome.external_case_linked": (
+        "关联{case_kind}案件{case_number}{note_after}",
+        "Linked to {case_kind} case {case_number}{note_after}",
+    ),
+    "outcome.external_case_unlinked": (
+        "解除与案件{case_number}的关联：{reason}",
+        "No longer linked to case {case_number}: {reason}",
+    ),
+    "outcome.people_counted": ("{people}人{outcome}{note_after}", "{people} people {outcome}{note_after}"),
+    "outcome.count_struck": ("划去一条人数：{reason}", "A count of people was struck: {reason}"),
+    "outcome.campaign_joined": ("计入专项行动", "Counted for a campaign"),
+    "outcome.campaign_left": ("不计入专项行动：{reason}", "Not counted for a campaign: {reason}"),
+    "checklist.item_done": ("清单完成：{item}{note_after}", "Done: {item}{note_after}"),
+    "checklist.item_undone": ("清单撤回：{item}：{reason}", "Not done after all: {item}: {reason}"),
     "report.filed": ("收到{channel}报告：{text}", "Report by {channel}: {text}"),
     "report.linked": ("报告归入案件{incident}（{relation}）", "Report linked to incident {incident} ({relation})"),
     "report.personal_fields_read": ("查看了个人信息，用途：{purpose}", "Personal data was read, for: {purpose}"),
+    **CASES,
+    **ORDERS,
+    **PEOPLE,
+    **UNITS,
+    **PLAN_SENTENCES,
 }
 """Event name → (zh, en)."""
 
@@ -155,6 +168,10 @@ class _Words(Mapping[str, Any]):
         values = self._values
         if word in _SPECIAL:
             return _SPECIAL[word](self)
+        if word in _COUNTED:
+            return self.count(word)
+        if word in _OWNED:
+            return self.owned(_OWNED[word])
         if word in _NAMED:
             kind, field = _NAMED[word]
             return self.named(kind, values.get(field))
@@ -163,7 +180,7 @@ class _Words(Mapping[str, Any]):
             return f"：{text}" if text and self._language == "zh" else (f": {text}" if text else _NOTHING)
         if word in ("severity", "from_severity", "to_severity"):
             return code_text(f"severity.{values.get(word)}", self._language)
-        value = values.get(word)
+        value = values[word] if word in values else self.in_order(word)
         if word in _CODED or (word == "reason" and self._event == "incident.dismissed"):
             return code_text(f"{_CODED.get(word, word)}.{value}", self._language)
         return value
@@ -200,6 +217,38 @@ class _Words(Mapping[str, Any]):
             return _NOTHING
         return f"；缺：{said}" if self._language == "zh" else f"; missing: {said}"
 
+    def order_kind(self) -> str | None:
+        """What is commanded."""
+        kind = (self._values.get("order") or self._values).get("kind")
+        return None if kind is None else code_text(f"order_kind.{kind}", self._language)
+
+    def in_order(self, field: str) -> Any:
+        """What the order that a fact carries says."""
+        return (self._values.get("order") or self._values).get(field)
+
+    def centers(self, field: str) -> str | None:
+        """The centers of a list."""
+        said = [self.named("center", one.get("center_id")) for one in self._values.get(field, [])]
+        return self.listed([one for one in said if one is not None])
+
+    def warning(self) -> str | None:
+        """Its headline, else what it is about."""
+        warning = self._values.get("warning") or {}
+        return warning.get("headline") or warning.get("event")
+
+    def department(self) -> str | None:
+        """The agency of a department."""
+        return self.named("agency", (self._values.get("department") or {}).get("agency"))
+
+    def red_at(self) -> str | None:
+        """When the time that a fact sets running is used up."""
+        found: str | None = (self._values.get("limit") or {}).get("red_at")
+        return found
+
+    def verdict(self) -> str:
+        """Passed or not."""
+        return code_text("verdict.passed" if self._values.get("passed") else "verdict.failed", self._language)
+
     def listed(self, said: Sequence[str]) -> str | None:
         """The first few, joined."""
         if not said:
@@ -213,9 +262,36 @@ class _Words(Mapping[str, Any]):
             return _NOTHING
         return "，排在其他任务之后" if self._language == "zh" else ", behind another assignment"
 
+    def place_in_stack(self) -> str:
+        """How many come before it, itself counted."""
+        return str(self._values.get("place", UNKNOWN))
+
+    def diverted(self) -> str:
+        """Where to, or nothing."""
+        number = self._values.get("diverted_to_number")
+        if number is None:
+            return _NOTHING
+        return f"，改派至{number}" if self._language == "zh" else f", diverted to {number}"
+
     def evidence(self) -> str | None:
         """Its description, else where it is."""
         return self._values.get("description") or (self._values.get("media") or {}).get("uri")
+
+    def count(self, field: str) -> str:
+        """How many a list has."""
+        return str(len(self._values.get(field) or ()))
+
+    def returned_number(self) -> str | None:
+        """Of the one incident that goes back."""
+        return (self._values.get("returned") or {}).get("number")
+
+    def case_number(self) -> str | None:
+        """As the other system numbers it."""
+        return (self._values.get("case") or {}).get("number")
+
+    def case_kind(self) -> str:
+        """What kind of case."""
+        return code_text(f"external_case.{self._values.get('kind')}", self._language)
 
     def unit_count(self) -> str:
         """How many units."""
@@ -232,6 +308,8 @@ _NAMED: Mapping[str, tuple[str, str]] = {
     "from_center": ("center", "from_center_id"),
     "to_center": ("center", "to_center_id"),
     "operator": ("operator", "operator_id"),
+    "giver": ("operator", "giver_id"),
+    "taker": ("operator", "taker_id"),
     "incident": ("incident", "incident_id"),
     "into_incident": ("incident", "into_incident_id"),
     "from_incident": ("incident", "from_incident_id"),
@@ -241,14 +319,35 @@ _CODED: Mapping[str, str] = {
     "deadline": "deadline",
     "relation": "relation",
     "channel": "channel",
+    "outcome": "people",
+    "stage": "stage",
+    "lamp": "lamp",
+    "claims": "claims",
+}
+_COUNTED = frozenset({"incidents", "orders", "cases", "aid", "units", "returned"})
+_OWNED: Mapping[str, str] = {
+    **{field: field for field in ("owner", "to", "arbiter", "asker", "asked")},
+    "giver_center": "giver",
+    "covered": "center",
 }
 _SPECIAL: Mapping[str, Any] = {
-    "owner": lambda words: words.owned("owner"),
-    "to": lambda words: words.owned("to"),
+    "returned_number": _Words.returned_number,
     "place": _Words.place,
     "recipients": _Words.recipients,
     "shortfalls": _Words.shortfalls,
     "stacked": _Words.stacked,
+    "diverted": _Words.diverted,
+    "place_in_stack": _Words.place_in_stack,
     "evidence": _Words.evidence,
     "unit_count": _Words.unit_count,
+    "case_number": _Words.case_number,
+    "case_kind": _Words.case_kind,
+    "order_kind": _Words.order_kind,
+    "missing": lambda words: words.centers("missing"),
+    "told": lambda words: words.centers("told"),
+    "warning": _Words.warning,
+    "department": _Words.department,
+    "red_at": _Words.red_at,
+    "verdict": _Words.verdict,
+    "centers": lambda words: words.count("center_ids"),
 }

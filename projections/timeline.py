@@ -10,13 +10,23 @@ from typing import Any
 
 from domain.event import Event, Fact
 from domain.incident import events as incident
+from domain.incident import plan_events as plan_facts
 from projections import tables
-from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS, incident_of, names
+from projections.addressing import (
+    ASSIGNMENTS,
+    CASES,
+    CHECKLISTS,
+    COMPANIONS,
+    DECISIONS,
+    OUTCOMES,
+    incident_of,
+    names,
+)
 from projections.projection import Key, Projection, Row
 from projections.shown import shown
 from projections.texts import Names, sentence
 
-FULL_LOG_ONLY = names((incident.AlertsFolded, incident.UnitsRecommended, incident.ClaimReleased))
+FULL_LOG_ONLY = names((incident.AlertsFolded, plan_facts.UnitsRecommended, incident.ClaimReleased))
 """Not in the narrative: the card counts the alerts, shows the last recommendation and who has the claim."""
 
 
@@ -26,7 +36,7 @@ class Timeline(Projection):
     name = "timeline"
     version = 1
     table = tables.timeline
-    topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS)
+    topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS, OUTCOMES, CHECKLISTS, CASES)
     is_append_only = True
     entity = staticmethod(incident_of)
 
@@ -39,18 +49,18 @@ class Timeline(Projection):
         """The fact, with its values."""
         if row is not None:
             return row
-        envelope = fact.envelope
+        actor = fact.actor
         return {
             "incident_id": key[0],
             "position": fact.position,
             "event": fact.name,
-            "occurred_at": envelope.occurred_at,
+            "occurred_at": fact.occurred_at,
             "recorded_at": fact.recorded_at,
-            "actor_kind": envelope.actor.kind.value,
-            "actor_id": envelope.actor.id,
-            "actor_center_id": envelope.actor.center_id,
-            "actor_agency": envelope.actor.agency,
-            "rule_version": envelope.rule_version,
+            "actor_kind": actor.kind.value,
+            "actor_id": actor.id,
+            "actor_center_id": actor.center_id,
+            "actor_agency": actor.agency,
+            "rule_version": fact.rule_version,
             "is_narrative": fact.name not in FULL_LOG_ONLY,
             "values": _values(fact),
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from domain.assignment import events as assignment
 from domain.event import Event, Fact
@@ -62,7 +63,21 @@ def item(row: Row) -> dict[str, Any]:
     """A unit as JSON shows it."""
     listed: dict[str, Any] = shown({name: value for name, value in row.items() if name not in ("home_lon", "home_lat")})
     listed["home"] = point(row["home_lon"], row["home_lat"])
+    listed["reservations"] = [{**one, **_SECRET} if one["is_restricted"] else one for one in row["reservations"]]
     return listed
+
+
+def kept_for(row: Row, operation_id: UUID) -> list[dict[str, Any]]:
+    """What a unit is kept for of one operation, as that shows it."""
+    return [
+        {"unit_id": str(row["unit_id"]), "call_sign": row["call_sign"], "agency": row["agency"], **one}
+        for one in row["reservations"]
+        if one["operation_id"] == str(operation_id)
+    ]
+
+
+_SECRET = {"purpose": None, "operation_id": None, "place": None}
+"""What a roster does not show of a reservation for a restricted operation."""
 
 
 def _registered(event: assignment.UnitRegistered, fact: Fact[Event]) -> Row:
@@ -80,6 +95,8 @@ def _registered(event: assignment.UnitRegistered, fact: Fact[Event]) -> Row:
         "is_on_duty": False,
         "status": UnitStatus.OFF_DUTY.value,
         "assignments": [],
+        "reservations": [],
+        "posted": None,
         "version": fact.version,
         "updated_at": fact.occurred_at,
         "updated_position": fact.position,
@@ -94,6 +111,10 @@ def _changed(row: Row, event: Event, fact: Fact[Event]) -> dict[str, Any]:
             return {"is_on_duty": False}
         case assignment.AssignmentMade():
             return {"assignments": [*_without(row, str(event.assignment_id)), _assignment(event, fact)]}
+        case assignment.UnitPosted():
+            return {"posted": _posted(event, fact)}
+        case assignment.UnitRecalled():
+            return {"posted": None}
         case _:
             step = _STEPS.get(event.name)
             return {} if step is None else step(row, event)
@@ -106,7 +127,17 @@ def _assignment(event: assignment.AssignmentMade, fact: Fact[Event]) -> dict[str
         "incident_number": event.incident_number,
         "phase": AssignmentPhase.MADE.value,
         "stacked": event.stacked,
+        "waits": event.stack_place if event.stacked else None,
         "made_at": instant(fact.occurred_at),
+    }
+
+
+def _posted(event: assignment.UnitPosted, fact: Fact[Event]) -> dict[str, Any]:
+    return {
+        "center_id": str(event.center.center_id),
+        "place": point(event.place.lon, event.place.lat),
+        "reason": event.reason,
+        "since": instant(fact.occurred_at),
     }
 
 
@@ -115,10 +146,13 @@ def _without(row: Row, assignment_id: str) -> list[Any]:
 
 
 def _moved_to(phase: AssignmentPhase) -> Callable[[Row, Any], dict[str, Any]]:
+    is_waiting = phase is AssignmentPhase.ACKNOWLEDGED
+    now = {"phase": phase.value} if is_waiting else {"phase": phase.value, "waits": None}
+
     def moved(row: Row, event: Any) -> dict[str, Any]:
         return {
             "assignments": [
-                {**entry, "phase": phase.value} if entry["assignment_id"] == str(event.assignment_id) else entry
+                {**entry, **now} if entry["assignment_id"] == str(event.assignment_id) else entry
                 for entry in row["assignments"]
             ]
         }
@@ -130,6 +164,52 @@ def _ended(row: Row, event: Any) -> dict[str, Any]:
     return {"assignments": _without(row, str(event.assignment_id))}
 
 
+def _in_stack(row: Row, event: assignment.AssignmentWaits | assignment.AssignmentPromoted) -> dict[str, Any]:
+    """How many come before it, itself counted; null: it does not wait."""
+    place = event.place if isinstance(event, assignment.AssignmentWaits) else None
+    return {
+        "assignments": [
+            {**entry, "waits": place} if entry["assignment_id"] == str(event.assignment_id) else entry
+            for entry in row["assignments"]
+        ]
+    }
+
+
+def _reserved(row: Row, event: assignment.UnitReserved) -> dict[str, Any]:
+    place = event.place
+    spot = None if place is None else place.point
+    kept = {
+        "reservation_id": str(event.reservation_id),
+        "purpose": event.purpose,
+        "center_id": str(event.center.center_id),
+        "begins_at": instant(event.begins_at),
+        "ends_at": instant(event.ends_at),
+        "operation_id": None if event.operation_id is None else str(event.operation_id),
+        "place": None if place is None else {"address": place.address, "point": spot and point(spot.lon, spot.lat)},
+        "is_restricted": event.is_restricted,
+        "has_begun": False,
+    }
+    others = _other_reservations(row, event.reservation_id)
+    return {"reservations": sorted([*others, kept], key=lambda one: (one["begins_at"], one["reservation_id"]))}
+
+
+def _began(row: Row, event: assignment.ReservationBegan) -> dict[str, Any]:
+    return {
+        "reservations": [
+            {**one, "has_begun": True} if one["reservation_id"] == str(event.reservation_id) else one
+            for one in row["reservations"]
+        ]
+    }
+
+
+def _not_reserved(row: Row, event: assignment.ReservationReleased | assignment.ReservationExpired) -> dict[str, Any]:
+    return {"reservations": _other_reservations(row, event.reservation_id)}
+
+
+def _other_reservations(row: Row, reservation_id: UUID) -> list[Any]:
+    return [one for one in row["reservations"] if one["reservation_id"] != str(reservation_id)]
+
+
 _STEPS: Mapping[str, Callable[[Row, Any], dict[str, Any]]] = {
     assignment.AssignmentAcknowledged.name: _moved_to(AssignmentPhase.ACKNOWLEDGED),
     assignment.UnitEnRoute.name: _moved_to(AssignmentPhase.EN_ROUTE),
@@ -137,4 +217,10 @@ _STEPS: Mapping[str, Callable[[Row, Any], dict[str, Any]]] = {
     assignment.AssignmentDeclined.name: _ended,
     assignment.AssignmentCleared.name: _ended,
     assignment.AssignmentCancelled.name: _ended,
+    assignment.AssignmentWaits.name: _in_stack,
+    assignment.AssignmentPromoted.name: _in_stack,
+    assignment.UnitReserved.name: _reserved,
+    assignment.ReservationBegan.name: _began,
+    assignment.ReservationReleased.name: _not_reserved,
+    assignment.ReservationExpired.name: _not_reserved,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import json
 import os
 import secrets
@@ -25,6 +26,12 @@ from dispatch.store.postgres import PostgresLog
 from tests.cluster import Cluster
 
 TEMPLATE = "template_migrated"
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def database_of(server: str, name: str) -> str:

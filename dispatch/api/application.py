@@ -10,30 +10,31 @@ from fastapi import FastAPI
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.types import ASGIApp
 
-from dispatch.api import (
-    administration,
-    agencies,
-    assignments,
-    audit,
-    cameras,
-    centers,
-    city,
-    decisions,
-    health,
-    incidents,
-    ingest,
-    problem,
-    reports,
-    streams,
-)
-from dispatch.api.assignments import Assignments
-from dispatch.api.conditions import Running
+from dispatch.api import health
+from dispatch.api.cameras import attachments, cameras, conditions, coverage
+from dispatch.api.casework import case_decisions, cases
+from dispatch.api.centers import aid, centers, handovers, misplaced, watches
+from dispatch.api.city import administration, audit, city, service_times, statistics, tree
 from dispatch.api.description import describe
-from dispatch.api.gate import BodyLimit, Gate
-from dispatch.api.machine_door import MachineDoor
-from dispatch.api.patience import Patience
-from dispatch.api.rates import Rates
-from dispatch.api.tracing import Tracing
+from dispatch.api.headquarters import headquarters
+from dispatch.api.http.conditions import Running
+from dispatch.api.http.gate import BodyLimit, Gate
+from dispatch.api.http.patience import Patience
+from dispatch.api.http.rates import Rates
+from dispatch.api.http.tracing import Tracing
+from dispatch.api.incidents import assignments, checklists, decisions, incidents, plans, reports
+from dispatch.api.incidents.assignments import Assignments
+from dispatch.api.live import streams
+from dispatch.api.machines import ingest
+from dispatch.api.machines.machine_door import MachineDoor
+from dispatch.api.open311 import routes as open311
+from dispatch.api.open311.door import GeoReportDoor
+from dispatch.api.operations import city_operations, operation_incidents, operation_steps, situation
+from dispatch.api.orders import order_reading, orders, warnings
+from dispatch.api.outcomes import evidence, outcomes
+from dispatch.api.partners import agencies
+from dispatch.api.problems import problem
+from dispatch.api.units import arrangements, cover, reservations
 from dispatch.api.wiring import Services
 
 ROUTERS = (
@@ -44,12 +45,41 @@ ROUTERS = (
     incidents.router,
     decisions.router,
     assignments.router,
+    arrangements.router,
+    reservations.router,
+    cover.router,
+    plans.router,
     reports.router,
+    outcomes.router,
+    city_operations.router,
+    operation_steps.router,
+    operation_incidents.router,
+    situation.router,
+    watches.router,
+    evidence.router,
+    checklists.router,
+    statistics.router,
+    service_times.router,
+    orders.router,
+    order_reading.router,
+    warnings.router,
     ingest.router,
+    attachments.router,
+    conditions.reports,
+    conditions.router,
+    coverage.router,
     cameras.router,
+    cases.router,
+    case_decisions.router,
+    handovers.router,
+    aid.router,
+    headquarters.router,
+    tree.router,
+    misplaced.router,
     city.router,
     administration.router,
     audit.router,
+    open311.router,
     health.router,
 )
 
@@ -61,14 +91,18 @@ class Application(FastAPI):
     """
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Traced first, then shed, then measured; then the door for machines, and behind it everything else."""
+        """Traced first, then shed, then measured; then the door for machines, and behind it everything else.
+
+        What any of them answers to a client of GeoReport is put into that standard's words, so its door stands before.
+        """
         framework = super().build_middleware_stack()
         # Its outermost layer answers what nobody foresaw, as ours does: only one of them may.
         assert isinstance(framework, ServerErrorMiddleware)
         settings = self.state.services.settings
         door = MachineDoor(framework.app, ingest.machines.routes)
         measured = BodyLimit(Patience(door), bytes_max=settings.body_bytes_max)
-        return Tracing(Gate(measured, in_flight_max=settings.requests_in_flight_max))
+        gate = Gate(measured, in_flight_max=settings.requests_in_flight_max)
+        return Tracing(GeoReportDoor(gate))
 
 
 def create_application(services: Services) -> Application:

@@ -10,11 +10,13 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from dispatch.api.access import MATRIX
-from dispatch.api.cursors import LIMIT_MAX
-from dispatch.api.patience import BODY_S
-from dispatch.api.problem import MEDIA_TYPE, ProblemDocument
-from dispatch.api.problem_types import BY_STATUS, problem_type
+from dispatch.api.access.matrix import MATRIX
+from dispatch.api.http.cursors import LIMIT_MAX
+from dispatch.api.http.patience import BODY_S
+from dispatch.api.open311.describing import KEY_SCHEME, describe_georeport
+from dispatch.api.open311.door import PREFIX as GEOREPORT
+from dispatch.api.problems.problem import MEDIA_TYPE, ProblemDocument
+from dispatch.api.problems.problem_types import BY_STATUS, problem_type
 from dispatch.config import Settings
 
 VERSION = "1"
@@ -26,9 +28,13 @@ TAGS = (
     ("incidents", "Lists, cards, timelines, search."),
     ("decisions", "What people decide about incidents, notes and evidence."),
     ("units", "Units, assignments, progress, positions."),
+    ("cases", "Urban-management casework: file, assign, handle, check, close, and what comes between."),
     ("reports", "What people tell us."),
+    ("orders", "Headquarters' orders: issued, acknowledged, amended, lifted; in force at any instant; as CAP 1.2."),
+    ("warnings", "Public warnings with their updates and cancellations."),
     ("ingest", "What machines tell us."),
     ("cameras", "The camera directory."),
+    ("open311", "Citizens' front ends: Open311 GeoReport v2, as JSON (`.json`) and XML (`.xml`)."),
     ("city", "The caller, the rules, response times, long work."),
     ("audit", "The record: as it was known, and why."),
     ("health", "Is it alive, is it ready, its numbers."),
@@ -94,14 +100,23 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "`dispatch token` makes one.",
-        }
+        },
+        KEY_SCHEME: {
+            "type": "apiKey",
+            "in": "query",
+            "name": "api_key",
+            "description": "Open311 only: the same token.",
+        },
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if method in {"post", "put"}:
                 for status in BODY_STATUSES:
                     operation["responses"].setdefault(status, {})
-            _finish(operation, secured=path.startswith("/v1"))
+            if path.startswith(GEOREPORT):
+                describe_georeport(operation, SCHEME)
+            else:
+                _finish(operation, secured=path.startswith("/v1"))
     return document
 
 

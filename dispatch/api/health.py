@@ -16,9 +16,9 @@ from importlib.resources import files
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from dispatch.api.problem import MEDIA_TYPE, document, not_found
-from dispatch.api.problem_types import PROBLEM_TYPES, index
-from dispatch.api.shapes import answers
+from dispatch.api.http.shapes import answers
+from dispatch.api.problems.problem import MEDIA_TYPE, document, not_found
+from dispatch.api.problems.problem_types import PROBLEM_TYPES, index
 from dispatch.api.wiring import Health, Services, ServicesOf
 from dispatch.telemetry import METRICS_CONTENT_TYPE, render_metrics
 from domain.refusals import DispatchError, Unavailable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends
 
-from dispatch.api.access import permit
-from dispatch.api.problem import declared
+from dispatch.api.access.permissions import permit
+from dispatch.api.problems.problem import declared
 
 
 def protected(tag: str) -> APIRouter:

@@ -19,10 +19,10 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from dispatch.api.live import Hub
-from dispatch.api.live_client import Client
-from dispatch.api.live_response import HAND_OVER
-from dispatch.api.whole_answers import WholeAnswers
+from dispatch.api.http.whole_answers import WholeAnswers
+from dispatch.api.live.client import Client
+from dispatch.api.live.hub import Hub
+from dispatch.api.live.response import HAND_OVER
 
 log = logging.getLogger(__name__)
 

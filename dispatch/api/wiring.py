@@ -9,17 +9,19 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
-from dispatch.api.authentication import Authenticator
-from dispatch.api.cursors import Cursors
-from dispatch.api.database import Database
-from dispatch.api.freshness import Freshness
-from dispatch.api.live import Hub
-from dispatch.api.live_response import Beginnings
-from dispatch.api.operations import Operations
+from dispatch.api.access.authentication import Authenticator
+from dispatch.api.http.cursors import Cursors
+from dispatch.api.http.database import Database
+from dispatch.api.http.freshness import Freshness
+from dispatch.api.live.hub import Hub
+from dispatch.api.live.response import Beginnings
+from dispatch.api.long_work import Operations
 from dispatch.config import Settings
 from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.cases import CaseDesk
 from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.orders import OrderDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.ports import BoardBaselines, Clock, EventLog, Ids, UnitPosition, UnitPositions
@@ -71,6 +73,8 @@ class Services:
     hub: Hub = field(init=False)
     beginnings: Beginnings = field(init=False)
     operations: Operations = field(init=False)
+    orders: OrderDesk = field(init=False)
+    cases: CaseDesk = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what the API itself keeps in memory."""
@@ -79,6 +83,8 @@ class Services:
         self.hub = Hub(self.database, clients_max=self.settings.sse_clients_max)
         self.beginnings = Beginnings(self.hub, self.database)
         self.operations = Operations(self.clock, self.ids)
+        self.orders = OrderDesk(self.scribe, self.directory)
+        self.cases = CaseDesk(self.scribe, self.directory)
 
 
 def services_of(request: Request) -> Services:

@@ -17,7 +17,7 @@ import hashlib
 import json
 import logging
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -49,8 +49,13 @@ BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 
 Advanced = Callable[[int, int], None]
 """Told (position, goal) after each page."""
+Wait = Callable[[], Awaitable[None]]
 
 logger = logging.getLogger(__name__)
+
+
+async def at_once() -> None:
+    """A wait for nothing."""
 
 
 class Damaged(Exception):
@@ -135,25 +140,30 @@ async def keep(
     rest: float = REST,
     every: int = EVERY_POSITIONS,
     advanced: Advanced = lambda _position, _goal: None,
+    calm: Wait = at_once,
 ) -> int:
-    """Keep baselines up to the log's end; how many were made. May be ended at any moment and called again."""
+    """Keep baselines up to the log's end; how many were made. May be ended at any moment and called again.
+
+    `calm` is waited for before each page.
+    """
     try:
-        return await _keep(log, store, rest, every, advanced)
+        return await _keep(log, store, rest, every, advanced, calm)
     except Damaged:
         # The row of an incident that ended, at any baseline: without it no later one can be believed.
         logger.exception("baselines of the board are damaged and made anew")
         await store.drop(rules=rules(), from_position=0)
-        return await _keep(log, store, rest, every, advanced)
+        return await _keep(log, store, rest, every, advanced, calm)
 
 
-async def _keep(log: EventLog, store: BoardBaselines, rest: float, every: int, advanced: Advanced) -> int:
+async def _keep(log: EventLog, store: BoardBaselines, rest: float, every: int, advanced: Advanced, calm: Wait) -> int:
+    await calm()
     goal = (await log.tip()).position
     board = await start(store, goal, None, mends=True)
     board.store = store
     made = 0
     while (until := board.position + max(every, POSITIONS_PER_ROW * len(board.rows.rows))) <= goal:
         before = board.position
-        await _fold_to(log, board, until, rest)
+        await _fold_to(log, board, until, rest, calm)
         if board.position < until:
             return made  # an event of a newer release: that release goes on
         await store.keep(_baseline(board, before), board.let_go(before))
@@ -164,9 +174,10 @@ async def _keep(log: EventLog, store: BoardBaselines, rest: float, every: int, a
     return made
 
 
-async def _fold_to(log: EventLog, board: Board, until: int, rest: float) -> None:
+async def _fold_to(log: EventLog, board: Board, until: int, rest: float, calm: Wait) -> None:
     topics = sorted(board.rows.projection.topics)
     while board.position < until:
+        await calm()
         began = asyncio.get_running_loop().time()
         recorded = await log.read_after(board.position, limit=PAGE_EVENTS, up_to_position=until, topics=topics)
         page = fold.read(recorded, recorded[-1].position if len(recorded) >= PAGE_EVENTS else until)
@@ -243,7 +254,7 @@ def _restore(column: sa.Column[Any]) -> Callable[[Any], Any]:
     if isinstance(kind, sa.DateTime):
         return lambda value: None if value is None else datetime.fromisoformat(value)
     if isinstance(kind, ARRAY) and isinstance(kind.item_type, sa.Uuid):
-        return lambda value: [UUID(one) for one in value]
+        return lambda value: None if value is None else [UUID(one) for one in value]
     return lambda value: value
 
 

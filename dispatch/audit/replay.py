@@ -11,7 +11,7 @@ opened, what units did.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,10 +19,14 @@ from uuid import UUID
 
 from dispatch.audit import board_history
 from dispatch.audit.board_history import Board
+from dispatch.handling.open_cases import CASES_MAX
 from dispatch.ports import BoardBaselines, EventLog, RecordedEvent
+from domain.codec import fact_of
 from domain.event import Event, Explanation, Fact
-from domain.identifiers import companion_of
-from domain.incident.events import NumberAllocated, UnitsRecommended
+from domain.headquarters import decider as headquarters
+from domain.identifiers import case_id_for, checklist_of, companion_of, outcome_of
+from domain.incident.events import NumberAllocated
+from domain.incident.plan_events import UnitsRecommended
 from domain.refusals import Refused, Unavailable
 from projections import fold, timeline
 from projections.addressing import ASSIGNMENTS, names
@@ -88,11 +92,14 @@ async def board_as_of(
     moment: AsOf,
     *,
     center_id: UUID | None = None,
+    also: Collection[UUID] = (),
     agency: str | None = None,
     baselines: BoardBaselines | None = None,
     advanced: Advanced = lambda _position, _goal: None,
 ) -> BoardAsOf:
     """The board of a center, the queue of an agency, or the whole city's board, as it was.
+
+    `also`: centers that a headquarters `center_id` commanded at that moment (see `commanded_at`).
 
     With `baselines` it is folded from the last one before the moment, without from the first fact on: the same board.
     """
@@ -102,18 +109,28 @@ async def board_as_of(
         )
     except board_history.Damaged:
         board = await _board(log, board_history.empty(), moment, advanced)
+    seen = {center_id, *also}
     rows = [
         row
         for row in board_history.on_board(board)
-        if (center_id is None or center_id in row["visible_center_ids"])
+        if (center_id is None or not seen.isdisjoint(row["visible_center_ids"]))
         and (agency is None or agency in row["agencies"])
     ]
     rows.sort(key=lambda row: (row["priority"], row["opened_position"]))
     return BoardAsOf(moment, [item(row) for row in rows], rows)
 
 
+async def commanded_at(log: EventLog, headquarters_id: UUID, moment: AsOf) -> tuple[UUID, ...]:
+    """Centers that a headquarters commanded then; none before it was opened and after it was over."""
+    state = headquarters.INITIAL
+    for row in await log.read_stream(headquarters_id):
+        if row.position <= moment.position:
+            state = headquarters.evolve(state, fact_of(row).event)
+    return () if state.scope is None or state.is_over else state.scope.centers
+
+
 async def _board(log: EventLog, board: Board, moment: AsOf, advanced: Advanced) -> Board:
-    async for page in _pages(log, sorted(board.rows.projection.topics), moment, after=board.position):
+    async for page in pages(log, sorted(board.rows.projection.topics), moment, after=board.position):
         await board.take(page)
         advanced(page.position, moment.position)
         await asyncio.sleep(0)  # a replay must not hold up the requests of its process
@@ -212,7 +229,8 @@ def _said(code: str, values: dict[str, str], language: str) -> dict[str, Any]:
     return {"code": code, "values": values, "text": reason(code, values, language)}
 
 
-async def _pages(log: EventLog, topics: Sequence[str], moment: AsOf, *, after: int) -> AsyncIterator[fold.Page]:
+async def pages(log: EventLog, topics: Sequence[str], moment: AsOf, *, after: int) -> AsyncIterator[fold.Page]:
+    """What the moment knows of these topics, page by page."""
     position = after
     while position < moment.position:
         recorded = await log.read_after(position, limit=PAGE_EVENTS, up_to_position=moment.position, topics=topics)
@@ -237,8 +255,10 @@ def _happened(page: fold.Page, true_at: datetime | None) -> fold.Page:
 
 
 async def _story(log: EventLog, incident_id: UUID, position: int) -> list[RecordedEvent]:
-    """All facts about an incident, in log order: its two streams, and its units' facts about it."""
-    own = await log.read_streams([incident_id, companion_of(incident_id)], up_to_position=position)
+    """All facts about an incident, in log order: those on streams named by it, and its units' facts about it."""
+    named = [companion_of(incident_id), outcome_of(incident_id), checklist_of(incident_id)]
+    named += [case_id_for(incident_id, occasion) for occasion in range(CASES_MAX)]
+    own = await log.read_streams([incident_id, *named], up_to_position=position)
     recorded = [one for events in own.values() for one in events]
     if not own[incident_id]:
         return []

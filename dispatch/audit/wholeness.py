@@ -9,6 +9,7 @@ until the releaser has seen both; only what lies behind its mark is held against
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -93,7 +94,8 @@ class _Reading:
         self._recorded_at = datetime.min.replace(tzinfo=UTC)
         self._versions: dict[UUID, int] = {}
         self._owners: dict[UUID, UUID] = {}
-        self._busy: dict[UUID, dict[UUID, Fact[assignment.AssignmentMade]]] = {}
+        self._busy: defaultdict[UUID, dict[UUID, tuple[int, assignment.AssignmentMade]]] = defaultdict(dict)
+        self._waiting: defaultdict[UUID, set[UUID]] = defaultdict(set)
         self._ended: dict[UUID, int] = {}
         self._merged_into: dict[UUID, UUID] = {}
 
@@ -132,12 +134,36 @@ class _Reading:
             case incident.IncidentAccepted() | incident.IncidentClosed() | incident.IncidentResolved():
                 if fact.stream_id not in self._owners:
                     self.note("ownerless", f"{fact.position}: incident {fact.stream_id} has no owner")
-            case assignment.AssignmentMade():
-                self._book(fact)
+            case _ if fact.name.startswith("assignment."):
+                self._follow_unit(fact)
+            case _:
+                pass
+
+    def _follow_unit(self, fact: Fact[Event]) -> None:
+        """What a unit is on, and what waits for it."""
+        busy, waiting = self._busy[fact.stream_id], self._waiting[fact.stream_id]
+        match fact.event:
+            case assignment.AssignmentMade(assignment_id=key) as made:
+                if made.stacked:
+                    waiting.add(key)
+                elif busy.keys() - waiting:
+                    self.note("double_bookings", f"{fact.position}: {made.call_sign} was on another incident")
+                busy[key] = fact.position, made
+            case assignment.AssignmentWaits(assignment_id=key):
+                waiting.add(key)
+            case assignment.AssignmentPromoted(assignment_id=key):
+                if busy.keys() - waiting:
+                    self.note("double_bookings", f"{fact.position}: one that waited was taken beside another")
+                waiting.discard(key)
+            case assignment.UnitEnRoute(assignment_id=key) | assignment.UnitOnScene(assignment_id=key):
+                waiting.discard(key)
             case (
-                assignment.AssignmentCleared() | assignment.AssignmentDeclined() | assignment.AssignmentCancelled()
-            ) as ended:
-                self._busy.get(fact.stream_id, {}).pop(ended.assignment_id, None)
+                assignment.AssignmentCleared(assignment_id=key)
+                | assignment.AssignmentDeclined(assignment_id=key)
+                | assignment.AssignmentCancelled(assignment_id=key)
+            ):
+                busy.pop(key, None)
+                waiting.discard(key)
             case _:
                 pass
 
@@ -155,21 +181,15 @@ class _Reading:
             case _:
                 pass
 
-    def _book(self, fact: Fact[Any]) -> None:
-        open_ones = self._busy.setdefault(fact.stream_id, {})
-        if open_ones and not fact.event.stacked:
-            self.note("double_bookings", f"{fact.position}: {fact.event.call_sign} was on another incident")
-        open_ones[fact.event.assignment_id] = fact
-
     def _look_for_the_left(self) -> None:
         """Units that are still on an incident whose end the releaser has behind it, and the assignment too."""
         for open_ones in self._busy.values():
-            for made in open_ones.values():
-                head = self._head(made.event.incident_id)
+            for position, made in open_ones.values():
+                head = self._head(made.incident_id)
                 ended_at = self._ended.get(head)
-                if ended_at is not None and max(ended_at, made.position) <= self._released_to:
-                    number, unit = made.event.incident_number, made.event.call_sign
-                    self.note("left_on_ended", f"{made.position}: {unit} is on {number}, which ended at {ended_at}")
+                if ended_at is not None and max(ended_at, position) <= self._released_to:
+                    number, unit = made.incident_number, made.call_sign
+                    self.note("left_on_ended", f"{position}: {unit} is on {number}, which ended at {ended_at}")
 
     def _head(self, incident_id: UUID) -> UUID:
         """Where merges lead. A ring, which cannot be, ends where it began."""

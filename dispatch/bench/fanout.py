@@ -29,7 +29,7 @@ from uuid import UUID
 import httpx
 
 from dispatch import bootstrap
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.bench.fanout_plan import Plan
 from dispatch.bench.scratch import scratch
 from dispatch.bench.wire import Connection

@@ -33,7 +33,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from dispatch import bootstrap
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.bench.append import Figures, checkpoint, commands_of, new_ids
 from dispatch.bench.growth_history import (
     CATEGORY,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from dispatch import bootstrap, process
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import CONNECTIONS, gateway_token, links, percentile, settled, witness
 from dispatch.bench.storm_plan import Sending, storm

@@ -26,7 +26,7 @@ from typing import Any
 import asyncpg
 
 from dispatch import bootstrap, process
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm_plan import Sending, storm
 from dispatch.bench.wire import Connection

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -58,9 +59,14 @@ class LoadReport:
     operators: int
 
 
-async def load_city(scribe: Scribe, code: str, *, progress: Progress | None = None) -> LoadReport:
-    """Load a city's folder. Repeating it records nothing. Raises `ValueError` for a bad folder, `Refused`."""
-    plan = Planner(read_city(code)).plan()
+async def load_city(
+    scribe: Scribe, code: str, *, folder: Path | None = None, progress: Progress | None = None
+) -> LoadReport:
+    """Load a city's folder; `folder` holds it, unless it comes with us. Repeating it records nothing.
+
+    Raises `ValueError` for a bad folder, `Refused`.
+    """
+    plan = Planner(read_city(code, folder=folder)).plan()
     wishes = list(wishes_of(plan, scribe))
     recorded = 0
     for start in range(0, len(wishes), PAGE_STREAMS):

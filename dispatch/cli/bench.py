@@ -17,11 +17,13 @@ from rich.table import Table
 
 from dispatch import process
 from dispatch.bench.append import bench_append
+from dispatch.bench.cameras import ATTACHED, CameraOptions, bench_cameras
 from dispatch.bench.fanout import FanoutOptions, bench_fanout, broken
 from dispatch.bench.growth import LARGE_EVENTS, SMALL_EVENTS, bench_growth
 from dispatch.bench.latency import WARM_S, LatencyOptions, bench_latency
 from dispatch.bench.peers.contest import bench_peers, missing_peers
 from dispatch.bench.rebuild import RebuildOptions, bench_rebuild, codec_figures, histories
+from dispatch.bench.rulebook import bench_rulebook
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, bench_storm
 from dispatch.bench.storm_max import bench_storm_max
@@ -116,6 +118,27 @@ def storm(
     show(figures, as_json=as_json)
     if figures["lost"] or figures.get("duplicated"):
         raise click.exceptions.Exit(1)
+
+
+@command.command()
+@click.option("--events", default=100_000, show_default=True, help="Facts of the night.")
+@json_option
+def rulebook(events: int, as_json: bool) -> None:
+    """Other rules tried on a night of so many facts, by `dispatch rulebook try` itself."""
+    with progress("events", events) as advance:
+        figures = asyncio.run(bench_rulebook(events, say=note, advance=advance))
+    show(figures, as_json=as_json)
+
+
+@command.command()
+@click.option("--attached", default=ATTACHED, show_default=True, help="Social cameras beside the city's own.")
+@click.option("--seed", default=1, show_default=True, help="Same seed, same places.")
+@json_option
+def cameras(attached: int, seed: int, as_json: bool) -> None:
+    """Every list of a city with all cameras that may be attached, and coverage along routes of 20 km."""
+    with progress("cameras", attached) as advance:
+        figures = asyncio.run(bench_cameras(CameraOptions(attached, seed), say=note, advance=advance))
+    show(figures, as_json=as_json)
 
 
 @command.command()

@@ -13,7 +13,7 @@ import click
 import httpx
 
 from dispatch import bootstrap
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, note, print_json, progress
 from dispatch.config import RUNNING_FILE, Settings

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from dispatch import bootstrap
-from dispatch.api.names import DirectoryNames
+from dispatch.api.http.names import DirectoryNames
 from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
 from dispatch.cli.migrate import database_of

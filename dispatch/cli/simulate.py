@@ -12,6 +12,7 @@ from dispatch.cli.options import json_option
 from dispatch.cli.output import note, print_json, progress
 from dispatch.simulation.campaign import Summary, campaign, caught, pool, replay
 from dispatch.simulation.plants import PlantedFault
+from dispatch.simulation.played import by_flow, never_played
 from dispatch.simulation.run import Report
 
 FAILURES_SHOWN_MAX = 5
@@ -71,6 +72,8 @@ def _show(
     *,
     as_json: bool,
 ) -> None:
+    flows = by_flow(summary.decisions)
+    lacking = never_played(summary.decisions)
     for report in summary.failures[:FAILURES_SHOWN_MAX]:
         _explain(report, fault)
     for name, caught_by in found.items():
@@ -82,6 +85,9 @@ def _show(
     if as_json:
         document: dict[str, Any] = {
             "figures": figures,
+            "flows": flows,
+            "decisions": dict(sorted(summary.decisions.items())),
+            "never_played": lacking,
             "failures": [
                 {"seed": report.seed, "findings": report.findings, "replay": replay(report, fault)}
                 for report in summary.failures
@@ -92,6 +98,11 @@ def _show(
         return
     for name, value in figures.items():
         click.echo(f"{name:<16} {value:>12,}")
+    click.echo("facts of each flow:")
+    for name, value in flows.items():
+        click.echo(f"  {name:<14} {value:>12,}")
+    if lacking:
+        note(f"never played: {', '.join(lacking)}")
 
 
 def _explain(report: Report, fault: PlantedFault | None) -> None:

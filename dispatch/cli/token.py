@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from dispatch import bootstrap
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json
 from dispatch.config import Settings

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from dispatch import bootstrap
-from dispatch.api.tokens import Identity
+from dispatch.api.access.tokens import Identity
 from dispatch.bootstrap import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings

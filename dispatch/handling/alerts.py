@@ -17,14 +17,15 @@ from uuid import UUID
 from dispatch.directory import Directory
 from dispatch.directory_entries import CameraEntry
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
-from dispatch.ingest.message import Draft, judge
+from dispatch.ingest.message import Draft, identity, judge
 from dispatch.ports import AppendCommand, Appended, Ids, VersionConflict
 from domain.alert.commands import ReceiveAlert
 from domain.alert.decider import INITIAL, State, decide, evolve
-from domain.alert.events import AlertContent, AlertReceived, AlertRevised
+from domain.alert.events import AlertContent, AlertReceived, AlertRevised, WarningDetails, WarningReceived
 from domain.event import Actor, Event, Place
-from domain.identifiers import alert_id
+from domain.identifiers import alert_id, warning_stream
 from domain.refusals import Conflict, Refusal, Unavailable
+from domain.vocabulary import AlertKind
 
 ROUNDS_MAX = 8
 """How often a page is decided anew for those identities where somebody else was first."""
@@ -184,8 +185,13 @@ class AlertDesk:
 
     async def _command(self, decision: _Decided, received_at: datetime) -> AppendCommand:
         first = decision.arrivals[0]
-        change = Change(first.alert_id, len(decision.stream.positions), decision.events, occurred_at=first.occurred_at)
-        return await self._scribe.command([change], Request(first.sender.actor, received_at, self._ids.new()))
+        changes = [
+            Change(first.alert_id, len(decision.stream.positions), decision.events, occurred_at=first.occurred_at)
+        ]
+        if first.content.kind is AlertKind.PUBLIC_WARNING:
+            # Behind the alert's own facts: receipts count their positions from the first.
+            changes += announced(self._directory.city, first.alert_id, decision.events, first.occurred_at)
+        return await self._scribe.command(changes, Request(first.sender.actor, received_at, self._ids.new()))
 
     async def _load(self, stream_ids: Sequence[UUID]) -> dict[UUID, _Stream]:
         if not stream_ids:
@@ -235,6 +241,30 @@ class AlertDesk:
         if point is None:
             return said
         return said.model_copy(update={"point": point, "outside_city": not self._directory.locate(point)})
+
+
+def announced(city: str, alert: UUID, events: Sequence[Event], sent_at: datetime) -> list[Change]:
+    """What the ledger of warnings is told of these facts of an alert: one line for each, all on one stream."""
+    received = [event.content for event in events if isinstance(event, (AlertReceived, AlertRevised))]
+    said = tuple(_warning(alert, content, content.warning, sent_at) for content in received if content.warning)
+    if not said:
+        return []
+    return [Change(warning_stream(city, said[0].key), None, said, occurred_at=sent_at, causation_id=alert)]
+
+
+def _warning(alert: UUID, content: AlertContent, details: WarningDetails, sent_at: datetime) -> WarningReceived:
+    pairs = (",".join(reference.split(",")[:2]) for reference in details.references)
+    return WarningReceived(
+        alert_id=alert,
+        key=content.source_event_id,
+        revision=content.revision,
+        refers_to=tuple(dict.fromkeys(identity(pair) for pair in pairs)),
+        sent_at=sent_at,
+        status=content.status,
+        severity=content.severity,
+        text=content.text,
+        warning=details,
+    )
 
 
 def _decide(arrivals: Sequence[_Placed], stream: _Stream, results: dict[int, AlertReceipt | Refusal]) -> _Decided:

@@ -8,18 +8,19 @@ An incident ends only when no unit is on it any more (`domain.policies.commitmen
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
 from dispatch.handling.commitments import Commitments, with_guests
+from dispatch.handling.open_cases import open_case
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
 from domain.event import Event, MediaReference
 from domain.identifiers import companion_of
 from domain.incident import companion, merging
-from domain.incident.admission import phase_refusal, unknown_incident
+from domain.incident.admission import LIVE, phase_refusal, unknown_incident
 from domain.incident.commands import (
     AbsorbIncident,
     AddNote,
@@ -29,6 +30,7 @@ from domain.incident.commands import (
     DismissIncident,
     IncidentCommand,
     MergeIncident,
+    MoveIncident,
     OfferTransfer,
     ReleaseIncident,
     ResolveIncident,
@@ -37,14 +39,25 @@ from domain.incident.commands import (
 )
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
 from domain.incident.events import EvidenceAttached
-from domain.policies.commitment import still_committed
+from domain.ownership import Ownership
+from domain.policies.commitment import still_committed, still_in_casework
 from domain.refusals import Refusal, Refused
-from domain.vocabulary import ActorKind, IncidentPhase
+from domain.vocabulary import ActorKind, CenterKind, IncidentPhase
 
 MERGE_DEPTH_MAX = 1_000
 """Merges followed from an incident to its head; more than any real story has."""
 
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """An incident to another owner: at once, or as an offer. `owner_id` had it when that was decided."""
+
+    incident_id: UUID
+    owner_id: UUID
+    to: Ownership
+    is_offer: bool
 
 
 class IncidentDesk:
@@ -53,7 +66,7 @@ class IncidentDesk:
     def __init__(self, scribe: Scribe, directory: Directory, commitments: Commitments) -> None:
         self._scribe = scribe
         self._directory = directory
-        self._commitments = commitments
+        self.commitments = commitments
 
     async def state(self, incident_id: UUID) -> Loaded[IncidentState]:
         """The incident as decided so far, with the version that is its ETag. Refused `incident.unknown`."""
@@ -72,6 +85,9 @@ class IncidentDesk:
         if to is None:
             detail = "There is no center with this id to offer the incident to."
             raise Refused("center.unknown", detail, center_id=str(to_center_id))
+        if to.kind is CenterKind.HEADQUARTERS:
+            detail = "A headquarters takes incidents over itself. Ask its commander."
+            raise Refused("headquarters.takes_over", detail, center_id=str(to_center_id))
         loaded = await self.state(incident_id)
         assert loaded.state.owner is not None, "an incident is never ownerless"
         deadlines = self._directory.rulebook().category(loaded.state.category).deadlines
@@ -86,6 +102,30 @@ class IncidentDesk:
         )
         answer = {"incident_id": str(incident_id), "transfer_id": str(command.transfer_id)}
         return await self._one(incident_id, command, request, answer)
+
+    async def move_many(self, moves: Sequence[Move], reason: str, request: Request) -> Outcome:
+        """Move or offer many incidents in one append. The answer counts both.
+
+        What ended, or has another owner than whoever decided saw, is left out: somebody was first.
+        """
+        rulebook = self._directory.rulebook()
+
+        async def attempt() -> Attempt:
+            loaded = await self._scribe.load_many([one.incident_id for one in moves], INITIAL, evolve)
+            changes, counted = [], {"moved": 0, "offered": 0}
+            for one in moves:
+                here = loaded[one.incident_id]
+                owner = here.state.owner
+                if owner is None or owner.center_id != one.owner_id or here.state.phase not in LIVE:
+                    continue
+                span = rulebook.category(here.state.category).deadlines.transfer_within_s
+                decided = decide(_moving(one, reason, request, span), here.state)
+                if not isinstance(decided, Refusal) and decided:
+                    changes.append(_change(here, decided))
+                    counted["offered" if one.is_offer else "moved"] += 1
+            return changes, {name: str(count) for name, count in counted.items()}
+
+        return await self._scribe.decide(attempt, request)
 
     async def merge(self, incident_id: UUID, into_id: UUID, request: Request, *, note: str | None = None) -> Outcome:
         """Merge `incident_id` into `into_id`. The stated version, if any, is of the incident that is merged."""
@@ -112,6 +152,7 @@ class IncidentDesk:
                         into_version=head.version,
                         into_severity=head.state.severity,
                         into_status=head.state.status,
+                        into_operation_id=head.state.restriction.operation_id if head.state.restriction else None,
                         note=note,
                     ),
                 ),
@@ -211,7 +252,7 @@ class IncidentDesk:
             if isinstance(decided, Refusal):
                 return decided
             if isinstance(command, ResolveIncident | CloseIncident | DismissIncident):
-                refusal = await self._still_committed(loaded, request)
+                refusal = await self._still_committed(loaded, request, ends=not isinstance(command, ResolveIncident))
                 if refusal is not None:
                     return refusal
             return [_change(loaded, decided)], answer
@@ -221,11 +262,18 @@ class IncidentDesk:
             return outcome
         return replace(outcome, versions={incident_id: version})
 
-    async def _still_committed(self, incident: Loaded[IncidentState], request: Request) -> Refusal | None:
-        """Why it cannot end: units of its own or of its guests are on it."""
-        found = await self._commitments.of((await with_guests(self._scribe, incident)).keys())
+    async def _still_committed(
+        self, incident: Loaded[IncidentState], request: Request, *, ends: bool
+    ) -> Refusal | None:
+        """Why it cannot end: units of its own or of its guests are on it, or (`ends`) a case of theirs is open."""
+        together = (await with_guests(self._scribe, incident)).keys()
+        found = await self.commitments.of(together)
         told = request.actor.id if request.actor.kind is ActorKind.PARTNER else None
-        return still_committed(incident.state.number, found, told=told)
+        refusal = still_committed(incident.state.number, found, told=told)
+        if refusal is not None or not ends:
+            return refusal
+        case = await open_case(self._scribe, together)
+        return None if case is None else still_in_casework(incident.state.number, case.stream_id, case.state)
 
     async def _append(
         self, incident_id: UUID, events: tuple[Event, ...], request: Request, answer: Mapping[str, Any]
@@ -249,6 +297,21 @@ class IncidentDesk:
 
 def _change(loaded: Loaded[IncidentState], events: tuple[Event, ...]) -> Change:
     return Change(loaded.stream_id, loaded.version, events, correlation_id=loaded.stream_id)
+
+
+def _moving(one: Move, reason: str, request: Request, transfer_within_s: int) -> IncidentCommand:
+    transfer_id = uuid5(request.request_id, f"transfer\x1f{one.incident_id}")
+    at = request.received_at
+    if not one.is_offer:
+        return MoveIncident(transfer_id=transfer_id, to=one.to, reason=reason, moved_at=at)
+    return OfferTransfer(
+        transfer_id=transfer_id,
+        from_center_id=one.owner_id,
+        to=one.to,
+        reason=reason,
+        offered_at=at,
+        expires_at=at + timedelta(seconds=transfer_within_s),
+    )
 
 
 def _both(halves: Sequence[tuple[Loaded[IncidentState], AnyIncidentCommand]], answer: Mapping[str, Any]) -> Attempt:

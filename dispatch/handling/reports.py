@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
+from dispatch.directory_entries import CenterEntry
 from dispatch.handling.opening import Numbering, Opening, first_owner, numbers_used, open_incident_changes
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, as_fact
 from domain.event import MediaReference, Personal, Place
@@ -22,12 +23,13 @@ from domain.incident import decider as incident
 from domain.incident.admission import LIVE, phase_refusal, unknown_incident
 from domain.incident.commands import RaiseSeverity, VerifyIncident
 from domain.incident.events import Cause, ReportAttached
+from domain.ownership import Ownership
 from domain.refusals import Conflict, Refusal, Refused
 from domain.report.commands import Channel, FileReport, LinkReport, ReadPersonalFields
 from domain.report.decider import INITIAL, ReportState, decide, evolve
 from domain.report.events import ReportFiled
 from domain.rulebook.content import Rulebook
-from domain.vocabulary import IncidentPhase, Severity
+from domain.vocabulary import CenterKind, IncidentPhase, Severity
 
 HEADLINE_LENGTH_MAX = 120
 """Characters of a report's text that become the incident's headline."""
@@ -164,6 +166,12 @@ class ReportDesk:
             ),
         )
 
+    def _filed_at(self, center: CenterEntry | None) -> Ownership | None:
+        """Who owns what has no place: the center that filed it. A headquarters owns what it took over, no more."""
+        if center is not None and center.kind is CenterKind.HEADQUARTERS:
+            center = self._directory.root()
+        return center.ownership if center is not None else None
+
     async def _open(
         self, command: FileReport, report_id: UUID, request: Request, rulebook: Rulebook, told: dict[UUID, int]
     ) -> Attempt:
@@ -178,9 +186,7 @@ class ReportDesk:
             priority=rulebook.priority_of(command.category, command.severity),
             place=command.place,
             camera_id=command.camera_id,
-            owner=first_owner(
-                self._directory, command.category, command.place, without_point=center.ownership if center else None
-            ),
+            owner=first_owner(self._directory, command.category, command.place, without_point=self._filed_at(center)),
             headline=headline(command.text),
             causation_id=report_id,
         )

@@ -6,6 +6,7 @@ server's accounts see to that), so the name in the subject is whose credential i
 
     city.<city>.gateway.<gateway>.alerts             our own JSON, one alert or a list
     city.<city>.gateway.<gateway>.alerts.<adapter>   a vendor's bytes
+    city.<city>.gateway.<gateway>.states             how its cameras are (`dispatch.ingest.states`)
 
 When its process stops, it hears nothing new and answers what it has heard.
 
@@ -34,6 +35,7 @@ from dispatch.ingest.answers import document_of
 from dispatch.ingest.intake import Intake, Message
 from dispatch.ingest.limits import BATCH_ALERTS_MAX, BODY_BYTES_MAX
 from dispatch.ingest.message import Delivery, clean
+from dispatch.ingest.states import StatesIntake, document_of_states, report_in
 from dispatch.partners.connection import settled
 from domain.event import Actor
 from domain.refusals import DispatchError, Refused, Unavailable
@@ -51,6 +53,8 @@ REJOIN_AFTER_S = 1.0
 LISTENING_CHECK_S = 5
 """How often a quiet connection is asked whether it lives: a frozen server says nothing by itself."""
 
+STATES_STEPS = 5
+"""Of the subject of a report of states; an adapter's has one more."""
 FINISH_WAIT_S = 3.0
 """For answering what has arrived when the process stops; who hears nothing sends again."""
 
@@ -63,9 +67,11 @@ log = logging.getLogger(__name__)
 class GatewayIntake:
     """Listens for gateways until it is stopped."""
 
-    def __init__(self, intake: Intake, city: str, join: Join, report: Report) -> None:
+    def __init__(self, intake: Intake, states: StatesIntake, city: str, join: Join, report: Report) -> None:
         self._intake = intake
+        self._states = states
         self._subject = f"city.{city}.gateway.*.alerts"
+        self._states_subject = f"city.{city}.gateway.*.states"
         self._join = join
         self._report = report
         self._reported_at = 0.0
@@ -102,7 +108,7 @@ class GatewayIntake:
     async def _listen(self, client: Client, stop: asyncio.Event) -> None:
         heard = [
             await client.subscribe(subject, queue=QUEUE_GROUP, cb=self._arrived)
-            for subject in (self._subject, f"{self._subject}.*")
+            for subject in (self._subject, f"{self._subject}.*", self._states_subject)
         ]
         await settled(client, LISTENING_CHECK_S)
         await self._say(None)
@@ -179,7 +185,9 @@ class GatewayIntake:
     async def _take(self, page: Sequence[Msg]) -> None:
         """Record a page and answer each message. One that fails in a way nobody foresaw must not stop the rest."""
         understood: list[tuple[Msg, Message]] = []
-        for message in page:
+        for message in [each for each in page if _is_of_states(each)]:
+            await _reply(message, await self._taken_states(message))
+        for message in [each for each in page if not _is_of_states(each)]:
             try:
                 understood.append((message, self._message(message)))
             except Refused as error:
@@ -195,6 +203,18 @@ class GatewayIntake:
         else:
             for (message, _), result in zip(understood, taken, strict=True):
                 await _reply(message, document_of(result))
+
+    async def _taken_states(self, message: Msg) -> dict[str, Any]:
+        """Record a report of states; the answer to it."""
+        gateway = _gateway_of(message)
+        try:
+            sender = Sender(Actor(kind=ActorKind.GATEWAY, id=gateway), gateway)
+            return document_of_states(await self._states.take(report_in(message.data), sender))
+        except DispatchError as error:
+            return document_of(error)
+        except Exception:  # as of alerts: the next page must be taken, and the sender must hear that this was not
+            log.exception("a report of states failed")
+            return document_of(Unavailable("internal_error", "The report was not taken; send it again and report it."))
 
     async def _reply_all(self, page: Sequence[tuple[Msg, Message]], document: dict[str, Any]) -> None:
         for message, _ in page:
@@ -227,6 +247,10 @@ async def _stopped(stop: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()
+
+
+def _is_of_states(message: Msg) -> bool:
+    return message.subject.endswith(".states") and message.subject.count(".") == STATES_STEPS - 1
 
 
 def _gateway_of(message: Msg) -> str:

@@ -14,11 +14,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from dispatch.pace import Pace
 from domain.refusals import Unavailable
 
 PAGE_EVERY_S = 0.004
 """At 500 single alerts a second two share each page, which is half the commits and wake-ups of all who follow, for
 2 ms of waiting (decision 0020)."""
+BUSY_PAGE_EVERY_S = 0.012
+"""At more than a thousand a second."""
 PAGES_OUT_MAX = 2
 """While one page is on its way to the disk the next is made ready."""
 PAGE_ITEMS_MAX = 500
@@ -41,12 +44,11 @@ class Gathering(Generic[Item, Result]):
 
     def __init__(self, work: Callable[[Sequence[Item]], Awaitable[list[Result]]], *, every_s: float) -> None:
         self._work = work
-        self._every_s = every_s
+        self._pace = Pace(max(every_s, BUSY_PAGE_EVERY_S), least_apart_s=every_s)
         self._waiting: deque[_Group[Item, Result]] = deque()
         self._task: asyncio.Task[None] | None = None
         self._out: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(PAGES_OUT_MAX)
-        self._began_at = float("-inf")
 
     async def take(self, items: Sequence[Item]) -> list[Result]:
         """The results of these items. Raises what `work` raises.
@@ -64,12 +66,13 @@ class Gathering(Generic[Item, Result]):
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                pause_s = self._began_at + self._every_s - loop.time()
+                pause_s = self._pace.pause_s(loop.time())
                 if pause_s > 0:
                     await asyncio.sleep(pause_s)
                 await self._room.acquire()
-                self._began_at = loop.time()
-                page = asyncio.create_task(self._page(self._next_page()), name="gathered page")
+                groups = self._next_page()
+                self._pace.took(sum(len(group.items) for group in groups), loop.time())
+                page = asyncio.create_task(self._page(groups), name="gathered page")
                 self._out.add(page)
                 page.add_done_callback(self._came_back)
         finally:

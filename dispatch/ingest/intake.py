@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf
 
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
 from dispatch.ingest.adapters import ADAPTERS
 from dispatch.ingest.admission import Admission, watch
 from dispatch.ingest.gathering import Gathering
+from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.identifying import masked
 from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.multipart import without_media
@@ -73,17 +75,28 @@ class Intake:
         *,
         wait_s_max: float = inf,
         page_every_s: float = 0.0,
+        hearing: Hearing | None = None,
     ) -> None:
         self._desk = desk
         self._singles = Gathering(desk.receive, every_s=page_every_s) if page_every_s else None
         self.quarantine = quarantine
         self.admission = Admission(wait_s_max)
         self._adapters = ADAPTERS if adapters is None else adapters
+        self._hearing = hearing
 
     @property
     def adapters(self) -> Mapping[str, Adapter]:
         """The formats understood, by name."""
         return self._adapters
+
+    def hear(self, gateway: str | None) -> None:
+        """It gave a sign of life, whatever it said; None: it was no gateway."""
+        if self._hearing is not None:
+            self._hearing.note(gateway)
+
+    async def heard(self) -> Mapping[str, datetime]:
+        """When each gateway was last heard, within seconds. Raises `Unavailable`."""
+        return {} if self._hearing is None else await self._hearing.all()
 
     def admit(self, body: bytes) -> None:
         """Ask first whether a machine's message may come in now. Raises `Unavailable` with `retry_after_s`."""
@@ -99,6 +112,8 @@ class Intake:
 
     async def take_many(self, messages: Sequence[Message]) -> list[Taken]:
         """Several messages in one lane call. Nothing is answered before all of it is recorded or kept."""
+        for message in messages:
+            self.hear(message.sender.gateway)
         parsed = [self._understand(message) for message in messages]
         receipts = await self._record(messages, parsed)
         if len(messages) == 1:

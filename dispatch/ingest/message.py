@@ -120,10 +120,14 @@ class Parsed:
 
 
 class Adapter(Protocol):
-    """Understands one format. Adding one is a module, a line in `adapters.ADAPTERS`, and its tests."""
+    """Understands one format. Adding one is a module in `dispatch.ingest.adapters`, and its tests.
+
+    `name` is part of addresses and of recorded facts: permanent. `example` is a media type and a whole message of it.
+    """
 
     name: ClassVar[str]
     media_types: ClassVar[tuple[str, ...]]
+    example: ClassVar[tuple[str, str]]
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """Drafts, in the message's order. Raises `NotUnderstood`, and nothing else, for any bytes."""

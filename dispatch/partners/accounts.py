@@ -19,6 +19,7 @@ from dispatch.partners.subjects import (
     feed_stream,
     feed_wildcard,
     gateway_subject,
+    states_subject,
     token,
 )
 
@@ -64,9 +65,10 @@ def agency_party(city: str, code: str, public_key: str) -> Party:
 
 
 def gateway_party(city: str, name: str, public_key: str) -> Party:
-    """What a gateway may do: publish alerts under its own name, and hear our answer."""
+    """What a gateway may do: publish alerts and states under its own name, and hear our answer."""
     subject = gateway_subject(city, name)
-    return Party(account=f"GATEWAY_{token(name)}", public_key=public_key, asks=(subject, f"{subject}.*"))
+    asks = (subject, f"{subject}.*", states_subject(city, name))
+    return Party(account=f"GATEWAY_{token(name)}", public_key=public_key, asks=asks)
 
 
 def _our_account(parties: list[Party], public_key: str) -> str:

@@ -24,12 +24,12 @@ FEED_HEADERS: dict[str, str] = {
     "ce-id": "UUID; the same at every delivery and after every rebuild: what you have seen, you may drop.",
     "ce-type": "Name and version of the public contract.",
     "ce-source": "/city/<city>/dispatch",
-    "ce-subject": "incident/<incident_id>",
+    "ce-subject": "incident/<incident_id>, or order/<order_id>",
     "ce-time": "When it happened (RFC 3339).",
     "ce-recordedtime": "When it was recorded here (RFC 3339); replay by date goes by this.",
     "ce-datacontenttype": "application/json",
     "ce-sequence": "Your feed's number of this message: contiguous, equal to the stream's sequence.",
-    "ce-correlationid": "The incident's id: one story.",
+    "ce-correlationid": "The incident's or the order's id: one story.",
     "ce-causationid": "Your own command's ce-id if that caused it, else the id of our fact.",
     "ce-epoch": "Changes when we were restored from a backup: then read the feed again from its start.",
 }
@@ -59,6 +59,12 @@ def document() -> dict[str, Any]:
         "name": "alert",
         "summary": "An alert as its source says it: our own JSON, or the format of the adapter in the subject.",
         "payload": {},
+    }
+    messages["states"] = {
+        "name": "states",
+        "summary": "How your cameras are: `health` and `armed`, each only where you know it.",
+        "payload": {},
+        "examples": [{"payload": {"states": [{"camera": "cam-17", "health": "offline", "reason": "no signal"}]}}],
     }
     return {
         "asyncapi": "3.0.0",
@@ -134,6 +140,12 @@ def _channels() -> dict[str, Any]:
         "parameters": gateway | {"adapter": {"description": "Name of the adapter that understands it."}},
         "messages": {"alert": _message_ref("alert")},
     }
+    channels["states"] = {
+        "address": "city.{city}.gateway.{gateway}.states",
+        "description": "How your cameras are, as request/reply. An empty list is a sign of life.",
+        "parameters": gateway,
+        "messages": {"states": _message_ref("states")},
+    }
     return channels
 
 
@@ -149,7 +161,7 @@ def _operations() -> dict[str, Any]:
             "summary": verb.meaning,
             "reply": reply,
         }
-    for channel in ("alerts", "alertsOfAdapter"):
+    for channel in ("alerts", "alertsOfAdapter", "states"):
         operations[f"receive{_camel(channel)}"] = {
             "action": "receive",
             "channel": {"$ref": f"#/channels/{channel}"},

@@ -22,10 +22,11 @@ from uuid import UUID
 import asyncpg
 from pydantic import ValidationError
 
-from dispatch.api.problem_types import problem_type
+from dispatch.api.problems.problem_types import problem_type
 from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.orders import OrderDesk
 from dispatch.handling.scribe import IdempotencyKey, Outcome, Request
 from dispatch.partners import verbs
 from dispatch.partners.cloudevents import attributes_of
@@ -39,6 +40,8 @@ from domain.identifiers import named
 from domain.incident import commands as incident
 from domain.incident.admission import unknown_incident
 from domain.incident.state import IncidentState
+from domain.order.commands import AcknowledgeOrder, DeclineOrder, OrderAnswerCommand
+from domain.order.decider import unknown_order
 from domain.refusals import DispatchError, Refused, Unavailable
 from domain.vocabulary import ActorKind, AgencyRole, MessageStatus
 
@@ -48,6 +51,8 @@ CLOCK_BEHIND_DAYS_MAX = 30
 """So is an older one: a line may be broken for days, but a clock that lost its battery says 1970 or the year 1."""
 
 IS_ECHO = "SELECT from_partner FROM feed.entries WHERE agency = $1 AND message_id = $2"
+
+IS_SENT = "SELECT $2 = ANY (agencies) FROM read.board WHERE incident_id = $1"
 
 _log = logging.getLogger(__name__)
 _HANDLED = counter("partner_commands_total", "Commands of partners.", ("agency", "result"))
@@ -83,6 +88,7 @@ class PartnerDesk:
         *,
         incidents: IncidentDesk,
         assignments: AssignmentDesk,
+        orders: OrderDesk,
         directory: Directory,
         positions: PositionReports,
         pool: asyncpg.Pool,
@@ -90,6 +96,7 @@ class PartnerDesk:
     ) -> None:
         self._incidents = incidents
         self._assignments = assignments
+        self._orders = orders
         self._directory = directory
         self._positions = positions
         self._pool = pool
@@ -153,6 +160,8 @@ class PartnerDesk:
         match command.verb:
             case verbs.OnIncident():
                 return await self._on_incident(command.agency, command.verb, command.request)
+            case verbs.OnOrder():
+                return await self._on_order(command.agency, command.verb, command.request)
             case verbs.Position():
                 return await self._position(command.agency, command.verb, command.request)
             case verbs.OnAssignment():
@@ -164,7 +173,8 @@ class PartnerDesk:
 
     async def _on_incident(self, agency: str, verb: verbs.OnIncident, request: Request) -> Outcome:
         state = (await self._incidents.state(verb.incident_id)).state
-        if agency not in state.agencies or state.status is not MessageStatus.ACTUAL:
+        knows = agency in state.agencies and await self._may_know(agency, verb.incident_id, state)
+        if not knows or state.status is not MessageStatus.ACTUAL:
             # The same "no" as for an incident that does not exist: an id must not be a way to ask what there is.
             raise Refused.by(unknown_incident())
         match verb:
@@ -183,6 +193,28 @@ class PartnerDesk:
             case _:
                 raise AssertionError(f"{type(verb).__name__} has no handling")
         return await self._incidents.execute(verb.incident_id, decision, request)
+
+    async def _may_know(self, agency: str, incident_id: UUID, state: IncidentState) -> bool:
+        """Of a restricted incident: its own center knows of it, or it has a crew on it, which the row says."""
+        if state.restriction is None or agency in state.restriction.agencies:
+            return True
+        return bool(await self._pool.fetchval(IS_SENT, incident_id, agency))
+
+    async def _on_order(self, agency: str, verb: verbs.OnOrder, request: Request) -> Outcome:
+        order = (await self._orders.state(verb.order_id)).state.order
+        assert order is not None, "the desk refuses what was never issued"
+        own = tuple(one.center_id for one in order.addressees if one.agency == agency)
+        if not own or order.status is not MessageStatus.ACTUAL:
+            raise Refused.by(unknown_order())
+        said = {"center_ids": own, "edition": verb.edition, "answered_at": request.occurred_at or request.received_at}
+        match verb:
+            case verbs.AcknowledgeOrder(reference=reference):
+                answer: OrderAnswerCommand = AcknowledgeOrder(**said, reference=reference)
+            case verbs.DeclineOrder(reason=reason):
+                answer = DeclineOrder(**said, reason=reason)
+            case _:
+                raise AssertionError(f"{type(verb).__name__} has no handling")
+        return await self._orders.decide(verb.order_id, answer, request)
 
     async def _position(self, agency: str, verb: verbs.Position, request: Request) -> Outcome:
         await self._check_unit(agency, verb.unit_id)

@@ -13,33 +13,24 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-ADDRESS_FIELDS = frozenset({"incident_id", "assignment_id", "reference"})
+from dispatch.partners.order_contracts import ORDER_CONTRACTS, OrderMessage
+from dispatch.partners.public_shapes import Contract, Message, PublicCenter
+
+__all__ = ["Contract", "Message", "PublicCenter"]
+
+ADDRESS_FIELDS = frozenset({"incident_id", "assignment_id", "case_id", "order_id", "reference", "instead_of"})
 """What a message is about: never withheld, and nothing but identifiers."""
 MESSAGE_BYTES_MAX = 65_536
 """Headers and body together; a larger message goes out by reference."""
 
-
 _PERSONAL_NAMES = (b"sealed", b"subject_id", b"caller", b"persons", b"full_name")
 """Every name of `_PERSONAL` holds one of these. That a message has none is seen sooner than by the pattern."""
 _PERSONAL = re.compile(rb'(?<!\\)"(sealed|subject_id|caller|caller_phone|persons|full_name)"\s*:')
-
-
-class Contract(BaseModel):
-    """Base of all public shapes: unknown fields are an error on our side, to be ignored on the partner's."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Message(Contract):
-    """Base of what is sent: its permanent type and what it means."""
-
-    type: ClassVar[str]
-    meaning: ClassVar[str]
 
 
 class PublicPlace(Contract):
@@ -48,14 +39,6 @@ class PublicPlace(Contract):
     lon: float | None = None
     lat: float | None = None
     address: str | None = None
-
-
-class PublicCenter(Contract):
-    """A center by its permanent code."""
-
-    code: str
-    name_zh: str
-    name_en: str
 
 
 class PublicRecipient(Contract):
@@ -86,8 +69,7 @@ class IncidentMessage(Message):
     phase: str | None = Field(default=None, description="open, verified, accepted, resolved, closed, dismissed, merged")
     place: PublicPlace | None = None
     headline: str | None = Field(
-        default=None,
-        description="words of the machine or warning that opened it; a person's report has none",
+        default=None, description="words of the machine or warning that opened it; a person's report has none"
     )
     opened_at: AwareDatetime | None = None
     message_status: str | None = Field(default=None, description="always `actual`: exercises and tests never leave")
@@ -97,9 +79,7 @@ class IncidentMessage(Message):
     recipients: tuple[PublicRecipient, ...] | None = None
     owner: PublicCenter | None = Field(default=None, description="the center whose incident it is")
     accept_by: AwareDatetime | None = Field(default=None, description="by when the owner must have accepted")
-    assignments: tuple[PublicAssignment, ...] | None = Field(
-        default=None, description="open ones, of the agency's units"
-    )
+    assignments: tuple[PublicAssignment, ...] | None = Field(default=None, description="open ones, of its units")
     disposition: str | None = None
     merged_into: UUID | None = Field(default=None, description="incident it was found to be the same as")
     note: str | None = Field(
@@ -222,6 +202,13 @@ class Reopened(IncidentMessage):
     meaning = "It came back, or was closed in error."
 
 
+class Withdrawn(IncidentMessage):
+    """It is not the agency's to know any more; nothing but its id is said."""
+
+    type = "dispatch.incident.withdrawn.v1"
+    meaning = "You are told of it no more; take it off your screens. If it becomes yours again, `routed` comes anew."
+
+
 class AssignmentMessage(IncidentMessage):
     """As above, and which of the agency's assignments it is about."""
 
@@ -233,6 +220,10 @@ class AssignmentMade(AssignmentMessage):
 
     type = "dispatch.assignment.made.v1"
     meaning = "One of your units was put on it."
+
+    instead_of: UUID | None = Field(
+        default=None, description="the unit was diverted: this assignment of it has ended, on another incident"
+    )
 
 
 class AssignmentAcknowledged(AssignmentMessage):
@@ -277,6 +268,64 @@ class AssignmentCancelled(AssignmentMessage):
     meaning = "Your unit was called back."
 
 
+class PublicCase(Contract):
+    """An urban-management case that the receiving agency has to handle."""
+
+    class_code: str
+    phase: str
+    lamp: str = Field(description="green, from 80 % of the time allowed amber, from all of it red")
+    handle_by: AwareDatetime | None = Field(default=None, description="absent while its time stands still, or is up")
+
+
+class CaseMessage(IncidentMessage):
+    """As above, and the case of it. Only the department that has the case hears of it."""
+
+    case_id: UUID
+    case: PublicCase | None = None
+
+
+class CaseAssigned(CaseMessage):
+    """The department has it."""
+
+    type = "dispatch.case.assigned.v1"
+    meaning = "A case is yours to handle; after an arbitration, without appeal."
+
+
+class CaseLampTurned(CaseMessage):
+    """80 % or all of the time allowed is used."""
+
+    type = "dispatch.case.lamp_turned.v1"
+    meaning = "80 % or all of your time is used (see case.lamp)."
+
+
+class CaseSupervised(CaseMessage):
+    """A leader presses."""
+
+    type = "dispatch.case.supervised.v1"
+    meaning = "A leader presses; `note` says what is wanted."
+
+
+class CaseChecked(CaseMessage):
+    """Done indeed, or to be done again."""
+
+    type = "dispatch.case.checked.v1"
+    meaning = "Your work was looked at: passed, or (phase assigned) to be done again."
+
+
+class CaseTimeChanged(CaseMessage):
+    """Paused, resumed, extended, or not."""
+
+    type = "dispatch.case.time_changed.v1"
+    meaning = "Your time was stopped, runs again, became longer, or was refused to (see case)."
+
+
+class CaseEnded(CaseMessage):
+    """Closed or voided."""
+
+    type = "dispatch.case.ended.v1"
+    meaning = "The case is closed, or void: nothing is left to do."
+
+
 class Withheld(Message):
     """A tombstone: something stood at this sequence that may not leave. Count it and go on."""
 
@@ -284,8 +333,11 @@ class Withheld(Message):
     meaning = "A message at this sequence may not leave. Count it and go on."
 
 
+CASE_CONTRACTS = (CaseAssigned, CaseLampTurned, CaseSupervised, CaseChecked, CaseTimeChanged, CaseEnded)
 INCIDENT_CONTRACTS: tuple[type[IncidentMessage], ...] = (
+    *CASE_CONTRACTS,
     Routed,
+    Withdrawn,
     SeverityRaised,
     Classified,
     Relocated,
@@ -310,11 +362,11 @@ INCIDENT_CONTRACTS: tuple[type[IncidentMessage], ...] = (
     AssignmentCancelled,
 )
 CONTRACTS: dict[str, type[Message]] = {
-    **{contract.type: contract for contract in INCIDENT_CONTRACTS},
+    **{contract.type: contract for contract in (*INCIDENT_CONTRACTS, *ORDER_CONTRACTS)},
     Withheld.type: Withheld,
 }
 """Every public message by its type."""
-FEED_FIELDS: frozenset[str] = frozenset(IncidentMessage.model_fields) - ADDRESS_FIELDS
+FEED_FIELDS: frozenset[str] = frozenset({*CaseMessage.model_fields, *OrderMessage.model_fields}) - ADDRESS_FIELDS
 """What an agency's registration may list."""
 
 

@@ -8,7 +8,8 @@ second owner finds it moved and begins anew.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import asyncpg
 
 from dispatch.partners import tree as trees
 from dispatch.partners.composer import Composer, Entry
+from dispatch.partners.order_sharing import ORDER_MESSAGES, order_of
 from dispatch.partners.sharing import STORED, TOPICS, SharedIncident, incident_of
 from dispatch.partners.tree import Tree
 from dispatch.ports import EventLog, RecordedEvent
@@ -28,6 +30,8 @@ from domain.refusals import Conflict
 NAME = "partner_feed"
 PAGE_EVENTS = 500
 TREE_PAGE_EVENTS = 5_000
+INCIDENTS_KNOWN_MAX = 2_000
+"""Incidents kept in memory, some 8 kB each: what ten seconds of a flood open, and is routed soon."""
 
 READ_CHECKPOINT = "SELECT position FROM feed.checkpoints WHERE name = $1"
 LOCK_CHECKPOINT = READ_CHECKPOINT + " FOR UPDATE"
@@ -39,11 +43,6 @@ INSERT INTO feed.incidents (incident_id, state) SELECT * FROM unnest($1::uuid[],
 ON CONFLICT (incident_id) DO UPDATE SET state = excluded.state
 """
 LAST_SEQUENCE = "SELECT coalesce(max(sequence), 0) FROM feed.entries WHERE agency = $1"
-WRITE_ENTRIES = """
-INSERT INTO feed.entries (agency, sequence, position, message_id, type, subject, headers, body, from_partner)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::uuid[], $5::text[], $6::text[], $7::text[],
-                     $8::bytea[], $9::boolean[])
-"""
 READ_PARKED = "SELECT DISTINCT stream_id FROM feed.parked"
 WRITE_PARKED = """
 INSERT INTO feed.parked (position, stream_id, reason) SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::text[])
@@ -60,6 +59,8 @@ class _Page:
     """What one page changes."""
 
     entries: list[Entry] = field(default_factory=list)
+    before: dict[UUID, SharedIncident] = field(default_factory=dict)
+    """Incidents it is about, as they were; those that are new lack."""
     incidents: dict[UUID, SharedIncident] = field(default_factory=dict)
     parked: list[tuple[int, UUID, str]] = field(default_factory=list)
 
@@ -67,13 +68,24 @@ class _Page:
 class Feed:
     """The writer of all feeds. One owner at a time (an advisory lock); a second one is harmless."""
 
-    def __init__(self, log: EventLog, pool: asyncpg.Pool, city: str, *, page_events: int = PAGE_EVENTS) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        pool: asyncpg.Pool,
+        city: str,
+        *,
+        page_events: int = PAGE_EVENTS,
+        incidents_known_max: int = INCIDENTS_KNOWN_MAX,
+    ) -> None:
         self._log = log
         self._pool = pool
         self._city = city
         self._page_events = page_events
+        self._incidents_known_max = incidents_known_max
         self._parked: set[UUID] = set()
         self._last: dict[str, int] = {}
+        self._known: dict[UUID, SharedIncident] = {}
+        """As stored, the last touched last. True as long as the checkpoint is where we left it: nobody else wrote."""
         self.tree = Tree()
         self.position: int | None = None
 
@@ -95,7 +107,7 @@ class Feed:
             position,
             limit=self._page_events,
             up_to_position=tip.position,
-            topics=(*TOPICS, *trees.TOPICS),
+            topics=(*TOPICS, *ORDER_MESSAGES, *trees.TOPICS),
         )
         end = rows[-1].position if len(rows) == self._page_events else tip.position
         try:
@@ -105,7 +117,7 @@ class Feed:
                 end = _last_before(newer, position)
             return await self._write(position, end, facts, page)
         except BaseException:
-            # The tree and the numbers may have run ahead of a transaction that did not happen.
+            # What we know may have run ahead of a transaction that did not happen, or behind another owner's.
             self.position = None
             raise
 
@@ -117,7 +129,7 @@ class Feed:
             await connection.execute(FIRST_CHECKPOINT, NAME)
             position: int = await connection.fetchval(READ_CHECKPOINT, NAME)
             self._parked = {row["stream_id"] for row in await connection.fetch(READ_PARKED)}
-        self._last = {}
+        self._last, self._known = {}, {}
         self.tree = await self._tree_at(position)
         self.position = position
         return position
@@ -143,19 +155,19 @@ class Feed:
                 raise Conflict(
                     "feed_moved", f"The partner feed is at {found}, written by another owner, and not at {position}."
                 )
-            about = {incident_of(fact) for fact in facts if fact.name in TOPICS}
-            stored = await connection.fetch(READ_INCIDENTS, list(about))
-            page.incidents = {row["incident_id"]: STORED.validate_json(row["state"]) for row in stored}
+            page.before = await self._incidents(connection, facts)
+            page.incidents = dict(page.before)
             await self._know_numbers(connection, facts)
             composer = Composer(self._city, self.tree, self._last)
             for fact in facts:
                 page.entries += composer.take(fact, page.incidents)
             await self._store(connection, page)
             await connection.execute(MOVE_CHECKPOINT, NAME, end)
+        self._remember(page.incidents)
         self.position = end
         _PARKED.inc(len(page.parked))
-        for entry in page.entries:
-            _WRITTEN.labels(entry.agency).inc()
+        for agency, written in Counter(entry.agency for entry in page.entries).items():
+            _WRITTEN.labels(agency).inc(written)
         return len(page.entries)
 
     def _decoded(self, rows: Sequence[RecordedEvent]) -> tuple[list[Fact[Event]], _Page, RecordedEvent | None]:
@@ -179,25 +191,46 @@ class Feed:
                 facts.append(fact)
         return facts, page, None
 
+    async def _incidents(
+        self, connection: asyncpg.Connection, facts: Sequence[Fact[Event]]
+    ) -> dict[UUID, SharedIncident]:
+        """What is stored of the incidents that facts are about; read are those we do not know."""
+        about = {incident_of(fact) for fact in facts if fact.name in TOPICS}
+        ordered = {order_of(fact.event).incident_id for fact in facts if fact.name in ORDER_MESSAGES}
+        about |= {incident_id for incident_id in ordered if incident_id is not None}
+        found = {incident_id: self._known[incident_id] for incident_id in about & self._known.keys()}
+        if unknown := about - found.keys():
+            rows = await connection.fetch(READ_INCIDENTS, list(unknown))
+            found |= {row["incident_id"]: STORED.validate_json(row["state"]) for row in rows}
+        return found
+
+    def _remember(self, incidents: Mapping[UUID, SharedIncident]) -> None:
+        """Know what was stored just now, and forget what has not been touched for longest."""
+        for incident_id, shared in incidents.items():
+            self._known.pop(incident_id, None)
+            self._known[incident_id] = shared
+        for incident_id in list(self._known)[: max(0, len(self._known) - self._incidents_known_max)]:
+            del self._known[incident_id]
+
     async def _know_numbers(self, connection: asyncpg.Connection, facts: Sequence[Fact[Event]]) -> None:
         """The last number of every agency that may hear of this page; nobody else counts, we hold the checkpoint."""
-        registered = {event.code for fact in facts if isinstance(event := fact.gist(), AgencyRegistered)}
+        named = (fact.gist() for fact in facts if fact.name == AgencyRegistered.name)
+        registered = {event.code for event in named if isinstance(event, AgencyRegistered)}
         for agency in (self.tree.fields.keys() | registered) - self._last.keys():
             self._last[agency] = await connection.fetchval(LAST_SEQUENCE, agency)
 
     async def _store(self, connection: asyncpg.Connection, page: _Page) -> None:
-        if page.incidents:
-            states = [STORED.dump_json(shared).decode() for shared in page.incidents.values()]
-            await connection.execute(WRITE_INCIDENTS, list(page.incidents), states)
+        changed = {key: shared for key, shared in page.incidents.items() if shared is not page.before.get(key)}
+        if changed:
+            states = [STORED.dump_json(shared).decode() for shared in changed.values()]
+            await connection.execute(WRITE_INCIDENTS, list(changed), states)
         if page.parked:
             await connection.execute(WRITE_PARKED, *map(list, zip(*page.parked, strict=True)))
         if page.entries:
-            rows = [
-                (e.agency, e.sequence, e.position, e.message_id, e.type, e.subject, e.headers, e.body,
-                 e.from_partner)
-                for e in page.entries
-            ]  # fmt: skip
-            await connection.execute(WRITE_ENTRIES, *map(list, zip(*rows, strict=True)))
+            # Half the work of an INSERT for us, and a quarter less for PostgreSQL.
+            await connection.copy_records_to_table(
+                "entries", schema_name="feed", columns=Entry._fields, records=page.entries
+            )
 
 
 def _last_before(newer: RecordedEvent, position: int) -> int:

@@ -16,6 +16,7 @@ from dispatch.partners import tree as trees
 from dispatch.partners.client import PartnerClient
 from dispatch.partners.composer import Composer, Entry
 from dispatch.partners.feed import NAME, READ_CHECKPOINT
+from dispatch.partners.order_sharing import ORDER_MESSAGES
 from dispatch.partners.sharing import TOPICS, SharedIncident
 from dispatch.partners.tree import Tree
 from dispatch.ports import EventLog
@@ -86,7 +87,7 @@ async def _facts(log: EventLog, pool: asyncpg.Pool, position: int) -> AsyncItera
     """All facts that matter, without those that the feed parked."""
     parked = {row["stream_id"]: row["since"] for row in await pool.fetch(PARKED)}
     read = 0
-    topics = (*TOPICS, *trees.TOPICS)
+    topics = (*TOPICS, *ORDER_MESSAGES, *trees.TOPICS)
     while rows := await log.read_after(read, limit=PAGE_EVENTS, up_to_position=position, topics=topics):
         for row in rows:
             if row.position < parked.get(row.stream_id, position + 1):

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 
+from dispatch.partners.connection import put
 from dispatch.partners.contracts import MESSAGE_BYTES_MAX
 from dispatch.partners.subjects import feed_stream, feed_wildcard
 from domain.refusals import Unavailable
@@ -126,7 +127,7 @@ class Streams:
             if number == last:
                 headers["Nats-Batch-Commit"] = "1"
             if number not in (1, last):
-                await self._client.publish(message.subject, message.body, headers=headers)
+                await put(self._client, message.subject, message.body, headers)
                 if asyncio.get_running_loop().time() > deadline:
                     # The client library swallows a cancellation, hence our time-out, while it waits for the socket.
                     raise TimeoutError

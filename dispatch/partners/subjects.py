@@ -16,6 +16,7 @@ NO_CENTER = "-"
 DIRECT_GET = "$JS.API.DIRECT.GET"
 NAMES_KNOWN_MAX = 5_000
 """Centers, agencies and gateways whose names were found to be tokens."""
+FEED_SUBJECTS_KNOWN_MAX = 5_000
 _TOKEN = re.compile(r"^[a-z0-9][a-z0-9_-]{0,60}$")
 
 
@@ -27,6 +28,7 @@ def token(text: str) -> str:
     return text
 
 
+@lru_cache(FEED_SUBJECTS_KNOWN_MAX)
 def feed_subject(city: str, agency: str, *, center: str | None, station: str | None, message: str) -> str:
     """Where one feed message goes. `message` is the public name without its version, dots as dashes."""
     places = (token(center) if center else NO_CENTER, token(station) if station else NO_CENTER)
@@ -46,6 +48,11 @@ def command_subject(city: str, agency: str, verb: str) -> str:
 def gateway_subject(city: str, gateway: str) -> str:
     """Where a gateway publishes alerts in our own format; `.<adapter>` behind it for a vendor's."""
     return f"city.{token(city)}.gateway.{token(gateway)}.alerts"
+
+
+def states_subject(city: str, gateway: str) -> str:
+    """Where a gateway says how its cameras are."""
+    return f"city.{token(city)}.gateway.{token(gateway)}.states"
 
 
 def feed_stream(agency: str) -> str:

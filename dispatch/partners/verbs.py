@@ -82,6 +82,31 @@ class Close(OnIncident):
     note: Words | None = None
 
 
+class OnOrder(Verb):
+    """A command about an order that is addressed to the agency. `edition` is the one that was read."""
+
+    order_id: UUID
+    edition: Annotated[int, Field(ge=1, le=2**31)]
+
+
+class AcknowledgeOrder(OnOrder):
+    """Understood, we do it."""
+
+    verb = "acknowledge-order"
+    meaning = "Understood, we do it. For all of the agency's centers that the order is addressed to."
+    reference: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        default=None, description="the agency's own number for it"
+    )
+
+
+class DeclineOrder(OnOrder):
+    """It cannot be carried out."""
+
+    verb = "decline-order"
+    meaning = "It cannot be carried out, and why. The order stays in force; its issuer must decide."
+    reason: Words
+
+
 class OnUnit(Verb):
     """A command about one of the agency's own units."""
 
@@ -149,6 +174,8 @@ VERBS: dict[str, type[Verb]] = {
         Note,
         Resolve,
         Close,
+        AcknowledgeOrder,
+        DeclineOrder,
         Acknowledge,
         EnRoute,
         OnScene,

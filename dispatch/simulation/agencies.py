@@ -28,7 +28,11 @@ UNAVAILABLE = 503
 STEPS = ("acknowledge", "en-route", "on-scene", "clear")
 POSITION = "position"
 """Kept outside the log: a repeat is harmless and no answer is stored."""
-WORDS = {"decline": {"reason": "busy"}, "note": {"text": "on it"}, "resolve": {"disposition": "handled"}}
+ON_ORDERS = ("acknowledge-order", "acknowledge-order", "decline-order")
+ASTRAY = 0.1
+"""How often an order is answered in an edition that is not there yet."""
+WORDS = {"decline": {"reason": "busy"}, "note": {"text": "on it"}, "resolve": {"disposition": "handled"},
+         "decline-order": {"reason": "no crew"}}  # fmt: skip
 IDLE_S = 2.5
 
 
@@ -77,19 +81,25 @@ class Agency(Caller):
     async def _answer(self, attributes: Mapping[str, str], body: Mapping[str, Any]) -> None:
         """Accept, decline, tell how the crew comes along, resolve, write a note."""
         await asyncio.sleep(self.chance.between(0.1, 6.0))
+        verb, said = self._words(body)
+        message_id = uuid5(UUID(attributes["id"]), f"answer\x1f{self.chance.whole(0, 9)}")
+        times = 2 if self.chance.happens(0.15) else 1
+        await asyncio.gather(*(self._send(verb, said, message_id) for _ in range(times)))
+
+    def _words(self, body: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A verb, and what belongs to it."""
+        if "order_id" in body:
+            verb = self.chance.one_of(ON_ORDERS)
+            edition = body["edition"] + (self.chance.whole(0, 1) if self.chance.happens(ASTRAY) else 0)
+            return verb, {"order_id": body["order_id"], "edition": edition, **WORDS.get(verb, {})}
         incident_id = body["incident_id"]
         assignments = body.get("assignments") or []
         if assignments and self.chance.happens(0.6):
             entry = self.chance.one_of(assignments)
             said = {"unit_id": entry["unit_id"], "assignment_id": entry["assignment_id"]}
-            verb = self.chance.one_of(STEPS)
-        else:
-            said = {"incident_id": incident_id}
-            verb = self.chance.one_of(("accept", "accept", "decline", "note", "resolve", POSITION))
-            said = self._position() if verb == POSITION else said | WORDS.get(verb, {})
-        message_id = uuid5(UUID(attributes["id"]), f"answer\x1f{self.chance.whole(0, 9)}")
-        times = 2 if self.chance.happens(0.15) else 1
-        await asyncio.gather(*(self._send(verb, said, message_id) for _ in range(times)))
+            return self.chance.one_of(STEPS), said
+        verb = self.chance.one_of(("accept", "accept", "decline", "note", "resolve", POSITION))
+        return verb, self._position() if verb == POSITION else {"incident_id": incident_id, **WORDS.get(verb, {})}
 
     def _position(self) -> dict[str, Any]:
         """Where one of its units is."""

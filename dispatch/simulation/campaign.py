@@ -7,6 +7,7 @@ its number: the same seed gives the same trace on any machine, in any order, bes
 from __future__ import annotations
 
 import multiprocessing
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -34,6 +35,8 @@ class Summary:
     deaths: int = 0
     virtual_s: float = 0.0
     failures: list[Report] = field(default_factory=list)
+    decisions: Counter[str] = field(default_factory=Counter)
+    """How many facts of each kind, of all runs together."""
 
     def take(self, report: Report) -> None:
         """Count one run."""
@@ -41,6 +44,7 @@ class Summary:
         self.events += report.events
         self.deaths += report.deaths
         self.virtual_s += report.virtual_s
+        self.decisions += report.decisions
         if report.findings:
             self.failures.append(report)
 

@@ -7,6 +7,7 @@ has accepted, missed and escalated ones. The rules are the sample city's own, wi
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -47,7 +48,8 @@ FEEDS = ("flood_control", "police", "traffic_police", "urban_management")
 """Partner agencies, in the order of their codes."""
 FIELDS = (
     "number", "category", "severity", "priority", "phase", "place", "headline", "opened_at", "role", "recipients",
-    "owner", "assignments", "accept_by", "disposition", "merged_into", "note",
+    "owner", "assignments", "accept_by", "disposition", "merged_into", "note", "case", "order_kind", "edition", "text",
+    "area", "effective_at", "expires_at", "acknowledge_by",
 )  # fmt: skip
 SPOTS = tuple(
     GeoPoint(lon=lon, lat=lat) for lon, lat in ((104.02, 30.70), (104.049, 30.71), (104.08, 30.66), (104.15, 30.72))
@@ -55,6 +57,11 @@ SPOTS = tuple(
 """Hot spots: a street of each station, and one corner at the border of two."""
 GATEWAYS = ("gw-west", "gw-east")
 SHORT = {"accept_within_s": 20, "acknowledge_within_s": 12, "escalate_every_s": 15, "transfer_within_s": 14}
+CASE_TIMES = {"handle_within_s": 18, "check_within_s": 12, "extension_s_max": 15, "by_severity": []}
+WORKING_HOURS = [{"opens_s": 0, "closes_s": 70}, {"opens_s": 85, "closes_s": 86_400}]
+"""By the city's own day, which begins half a minute into the run: some cases' time stands still for a while in it."""
+CHECKLISTS = ({"called_back", "unit_sent"}, {"called_back", "photographed"})
+"""What the first version lists for categories without a list of their own, and what every later one does."""
 OFFICE = Actor(kind=ActorKind.SYSTEM, id="founding")
 _TREE: tuple[tuple[str, CenterKind, int, str | None, tuple[float, float] | None], ...] = (
     ("city", CenterKind.CITY, 1, None, (104.0, 104.2)),
@@ -88,7 +95,17 @@ class City:
     centers: dict[str, Ownership]
     units: dict[str, UUID]
     unit_agencies: dict[UUID, str]
-    operators: tuple[UUID, ...]
+    bases: dict[UUID, Ownership]
+    """Unit → the center it belongs to."""
+    cameras: dict[UUID, Ownership]
+    """Camera → its station."""
+    staff: dict[UUID, tuple[UUID, ...]]
+    """Center → its operators."""
+
+    @property
+    def operators(self) -> tuple[UUID, ...]:
+        """All of them."""
+        return tuple(operator_id for here in self.staff.values() for operator_id in here)
 
 
 @cache
@@ -101,6 +118,11 @@ def rules(version: int) -> Rulebook:
         rule["correlation"] |= {"window_s": 12 if version == 1 else 8, "quiet_after_dismissal_s": 10}
         if version > 1:
             rule["correlation"]["min_alerts"] = max(1, rule["correlation"]["min_alerts"] - 1)
+        listed = sorted(CHECKLISTS[min(version, 2) - 1])
+        rule["checklist"] = rule.get("checklist") or [{"code": e, "text_zh": e, "text_en": e} for e in listed]
+    for case_class in raw["case_classes"]:
+        case_class.update(CASE_TIMES)
+    raw["casework"]["working_hours"] = WORKING_HOURS
     return Rulebook.model_validate(raw)
 
 
@@ -145,14 +167,18 @@ class _Founding:
             self._record(agency_stream(CITY, code), registered)
         for code, kind, level, parent, ground in _TREE:
             self._center(code, kind, level, parent, ground)
-        self._cameras()
-        operators = tuple(self._operator(f"{code}.{number:02d}", code) for code in self._centers for number in (1, 2))
-        units, agencies = {}, {}
+        cameras = dict(self._cameras())
+        staff = {
+            center.center_id: tuple(self._operator(f"{code}.{number:02d}", code) for number in (1, 2))
+            for code, center in self._centers.items()
+        }
+        units, agencies, bases = {}, {}, {}
         for call_sign, agency, base, unit_kind, skill, spot in _UNITS:
             units[call_sign] = self._unit(call_sign, agency, base, unit_kind, skill, SPOTS[spot])
             agencies[units[call_sign]] = agency
+            bases[units[call_sign]] = self._centers[base]
         log = tuple(at_once(self._log.read_after(0, limit=10_000)))
-        return City(log, self._centers, units, agencies, operators)
+        return City(log, self._centers, units, agencies, bases, cameras, staff)
 
     def _record(self, stream_id: UUID, *events: Event) -> None:
         request = Request(OFFICE, START, named("founding", str(stream_id)))
@@ -183,7 +209,7 @@ class _Founding:
         )
         self._centers[code] = Ownership(center_id=key, path=path)
 
-    def _cameras(self) -> None:
+    def _cameras(self) -> Iterator[tuple[UUID, Ownership]]:
         for number, spot in enumerate(SPOTS):
             station = self._centers[("s-west", "s-west", "s-mid", "s-east")[number]]
             code = f"site-{number}"
@@ -200,6 +226,7 @@ class _Founding:
                 path=station.path,
             )  # fmt: skip
             self._record(camera_id(CITY, camera), installed)
+            yield camera_id(CITY, camera), station
 
     def _operator(self, login: str, center: str) -> UUID:
         key = operator_id(CITY, login)

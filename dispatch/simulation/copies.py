@@ -21,7 +21,10 @@ from dispatch.simulation.reading import Story
 from dispatch.simulation.screens import differences, rebuilt
 from dispatch.simulation.world import World
 from dispatch.workers.repeat import Repeater
+from domain.casework.events import CaseArbitrated, CaseAssigned, CaseReturned
+from domain.event import Event, Fact
 from domain.incident.events import IncidentRouted
+from domain.order.events import OrderContent
 from domain.vocabulary import MessageStatus
 from projections.registry import PROJECTIONS
 
@@ -106,20 +109,51 @@ def _feeds(world: World, story: Story) -> Iterator[str]:
         for number, entry in enumerate(entries, start=1):
             if entry["sequence"] != number:
                 yield f"I5: message {number} of {agency} has the number {entry['sequence']}"
-            incident_id = incident_of(by_position[entry["position"]])
-            since = told.get(incident_id, {}).get(agency)
-            if since is None or since > entry["position"]:
-                yield f"I5: {agency} {number} is about {incident_id}, which {agency} was not told of"
             body: dict[str, Any] = json.loads(entry["body"])
+            fact = by_position[entry["position"]]
+            incident_id = incident_of(fact)
+            since = told.get(incident_id, {}).get(agency)
+            if "order_id" in body:
+                yield from _of_an_order(fact, agency, number)
+            elif "case_id" in body:
+                yield from _of_a_case(story, fact, agency, number)
+            elif since is None or since > entry["position"]:
+                yield f"I5: {agency} {number} is about {incident_id}, which {agency} was not told of"
             if body.keys() - set(FIELDS) - ADDRESS_FIELDS:
                 yield f"I5: {agency} {number} says more than it may: {sorted(body)}"
-            heard.add((incident_id, agency))
+            if "case_id" not in body:
+                heard.add((incident_id, agency))
     for incident_id, agencies in told.items():
         if story.state(incident_id).status is MessageStatus.ACTUAL:
             deaf = [each for each in FEEDS if each in agencies and (incident_id, each) not in heard]
             yield from (f"I5: {agency} never heard of {incident_id}" for agency in deaf)
     for parked in world.feeds.parked:
         yield f"parked: the feed set {parked['position']} aside: {parked['reason']}"
+
+
+def _of_an_order(fact: Fact[Event], agency: str, number: int) -> Iterator[str]:
+    """An order goes to the agencies that it is addressed to, and an exercise to none."""
+    order: OrderContent = fact.event.order  # type: ignore[attr-defined]  # every message about an order is of such a fact
+    addressed = agency in {one.agency for one in order.addressees}
+    if not addressed or order.status is not MessageStatus.ACTUAL:
+        yield f"I5: {agency} {number} is about {order.number}, which is not for {agency}"
+
+
+def _of_a_case(story: Story, fact: Fact[Event], agency: str, number: int) -> Iterator[str]:
+    """A case goes to the department that has it, or had it when it ended."""
+    department = None
+    for step in story.streams[fact.stream_id]:
+        if step.position > fact.position:
+            break
+        match step.event:
+            case CaseAssigned(department=given) | CaseArbitrated(department=given):
+                department = given.agency
+            case CaseReturned():
+                department = None
+            case _:
+                pass
+    if department != agency:
+        yield f"I5: {agency} {number} is about a case that {department} has"
 
 
 def _carried(world: World, agency: Agency) -> Iterator[str]:

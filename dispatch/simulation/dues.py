@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from dispatch.simulation.oracles.casework import STOPS
 from dispatch.simulation.reading import Story
+from domain.aid.events import AidRequested
 from domain.assignment import state as unit
 from domain.assignment.events import AssignmentMade
+from domain.casework.events import limit_in
 from domain.incident.decider import decide
 from domain.incident.events import (
     IncidentClosed,
@@ -21,13 +24,17 @@ from domain.incident.events import (
     TransferOffered,
     TransferTimedOut,
 )
+from domain.order.events import OrderAmended, OrderExtended, OrderIssued, OrderLifted
 from domain.policies.escalation import ENDS_ACKNOWLEDGE, Due, DueList, answer
 from domain.refusals import Refusal
 from domain.rulebook.content import Rulebook
+from domain.rulebook.events import RulebookScheduled
 from domain.vocabulary import AssignmentPhase
 
 OPEN_MAX = 100_000
 FAR = timedelta(days=365)
+SOON = timedelta(seconds=3)
+"""Within which the timers see what has passed, whosever clock is wrong."""
 
 
 def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
@@ -36,6 +43,30 @@ def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
     for fact in story.facts:
         dues.apply(fact)
     return [due for due in dues.until(now + FAR, OPEN_MAX) if _asks(due, story, rulebook, now)]
+
+
+def still_due(story: Story, now: datetime) -> list[str]:
+    """Deadlines of orders, requests for aid and cases that lie ahead, whatever will be owed when they pass."""
+    ahead: dict[tuple[UUID, str], datetime] = {}
+    for fact in story.facts:
+        event = fact.event
+        if event.name in STOPS:
+            ahead.pop((fact.stream_id, "limit"), None)
+        limit = limit_in(event)
+        if limit is not None and limit.red_at is not None:
+            ahead[fact.stream_id, "limit"] = limit.red_at
+        match event:
+            case OrderIssued(order=order) | OrderAmended(order=order) | OrderExtended(order=order):
+                ahead[fact.stream_id, "order"] = order.expires_at
+            case OrderLifted():
+                ahead.pop((fact.stream_id, "order"), None)
+            case RulebookScheduled(version=version, effective_at=effective_at):
+                ahead[fact.stream_id, f"version {version}"] = effective_at
+            case AidRequested(answer_by=answer_by):
+                ahead[fact.stream_id, "answer"] = answer_by
+            case _:
+                pass
+    return [f"the {kind} of {stream_id} is due at {at}" for (stream_id, kind), at in ahead.items() if at + SOON > now]
 
 
 def _asks(due: Due, story: Story, rulebook: Rulebook, now: datetime) -> bool:

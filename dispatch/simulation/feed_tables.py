@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from dispatch.partners import commands, feed, proof, relay
+from dispatch.partners.composer import Entry
 from dispatch.simulation.process import Network, Process, Server
 
 T = TypeVar("T")
@@ -106,7 +107,7 @@ def write(tables: FeedTables, statement: str, values: Sequence[Any]) -> Write:
             return lambda: tables.parked.extend(
                 {"position": position, "stream_id": stream_id, "reason": reason} for position, stream_id, reason in rows
             )
-        case feed.WRITE_ENTRIES:
+        case "COPY feed.entries":
             return lambda: _add(tables, values)
         case relay.REPORT:
             agency, sequence, trouble, checked_at = values
@@ -119,24 +120,21 @@ def _begin(tables: FeedTables, name: str) -> None:
     tables.checkpoints.setdefault(name, 0)
 
 
-def _add(tables: FeedTables, columns: Sequence[Any]) -> None:
-    for row in zip(*columns, strict=True):
-        tables.add_entry(dict(zip(ENTRY, row, strict=True)))
+def _add(tables: FeedTables, entries: Sequence[Any]) -> None:
+    for entry in entries:
+        tables.add_entry(entry._asdict())
 
 
 def _report(tables: FeedTables, agency: str, sequence: int, trouble: str | None, checked_at: datetime) -> None:
     tables.relays[agency] = {"sequence": sequence, "trouble": trouble, "checked_at": checked_at}
 
 
-ENTRY = ("agency", "sequence", "position", "message_id", "type", "subject", "headers", "body", "from_partner")
-"""Columns of a message, in the order of the statement that writes it."""
 WRITES = frozenset(
     (
         feed.FIRST_CHECKPOINT,
         feed.MOVE_CHECKPOINT,
         feed.WRITE_INCIDENTS,
         feed.WRITE_PARKED,
-        feed.WRITE_ENTRIES,
         relay.REPORT,
     )
 )
@@ -220,6 +218,14 @@ class FeedConnection:
             await self._pool.execute(statement, *values)
         else:
             self._held.append((statement, values))
+
+    async def copy_records_to_table(
+        self, table: str, *, schema_name: str, columns: Sequence[str], records: Sequence[Entry]
+    ) -> None:
+        """Write rows at the end of the transaction."""
+        assert self._held is not None, "a page is one transaction"
+        assert tuple(columns) == Entry._fields
+        self._held.append((f"COPY {schema_name}.{table}", list(records)))
 
 
 def _first(rows: Sequence[Row]) -> Any:

@@ -39,6 +39,15 @@ class SentAlert:
     content_sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which operations a center was shown when it asked for the list, and at which position."""
+
+    position: int
+    center_id: UUID
+    shown: frozenset[UUID]
+
+
 @dataclass(slots=True)
 class History:
     """Everything said from outside."""
@@ -52,3 +61,4 @@ class History:
     """What contradicted itself already while it was said."""
     screens: list[tuple[int, dict[UUID, Mapping[str, Any]]]] = field(default_factory=list)
     """Boards as they were seen: the position, and the rows that were on it."""
+    looked: list[Looked] = field(default_factory=list)

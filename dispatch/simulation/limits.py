@@ -16,7 +16,8 @@ from typing import Any
 from dispatch import directory, directory_baseline
 from dispatch.handling import baselines, commitments
 from dispatch.partners import feed
-from dispatch.workers import correlator, reactor, recommender, releaser, router, timers
+from dispatch.workers import correlator, reactor, recommender, releaser, router
+from dispatch.workers.timers import watch
 from domain.policies import correlation_index, correlation_rules
 
 LATE_S_MAX = 20.0
@@ -33,9 +34,9 @@ SMALL: tuple[tuple[ModuleType | type, str, Any], ...] = (
     (baselines, "SNAPSHOT_EVERY_EVENTS", 5),
     (feed, "TREE_PAGE_EVENTS", 5),
     (reactor, "MARK_EVERY_POSITIONS", 25),
-    (timers, "MARK_EVERY_POSITIONS", 25),
-    (timers, "PAGE_EVENTS", 7),
-    (timers, "DUES_A_STEP_MAX", 2),
+    (watch, "MARK_EVERY_POSITIONS", 25),
+    (watch, "PAGE_EVENTS", 7),
+    (watch, "DUES_A_STEP_MAX", 2),
     (recommender, "UNIT_PAGE_EVENTS", 5),
     (recommender.Recommender, "page_events", 3),
     (releaser.Releaser, "page_events", 3),

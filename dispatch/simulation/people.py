@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from domain.assignment import commands as unit
 from domain.event import Actor, Place
 from domain.incident import commands as incident
 from domain.refusals import Conflict, Refused
-from domain.rulebook.commands import ActivateRulebook
+from domain.rulebook.commands import ActivateRulebook, RulebookCommand, ScheduleRulebook, UnscheduleRulebook
 from domain.vocabulary import ActorKind, DismissReason, Disposition, IncidentPhase, Severity
 
 Row: TypeAlias = Mapping[str, Any]
@@ -50,11 +51,12 @@ class Person(Caller):
         asked = Asked(self._actor, key, request_id(self._actor, key), what)
         self.world.history.asked[asked.request_id] = asked
 
+        async def ask(api: ApiProcess) -> Outcome:
+            return await run(api, api.request(self._actor, key, meaning, expected_version))
+
         async def once() -> Outcome | None:
             try:
-                return await self.insist(
-                    f"{what} {key}", lambda api: run(api, api.request(self._actor, key, meaning, expected_version))
-                )
+                return await self.insist(f"{what} {key}", ask)
             except (Refused, Conflict):
                 return None
 
@@ -114,7 +116,8 @@ class Dispatcher(Person):
         row = self._row()
         if row is None:
             return
-        operator = self.chance.one_of(self.world.city.operators)
+        own = self.world.city.staff[row["owner_center_id"]]
+        operator = self.chance.one_of(own if self.chance.happens(0.6) else self.world.city.operators)
         commands: Sequence[incident.IncidentCommand] = (
             incident.VerifyIncident(),
             incident.ClaimIncident(operator_id=operator),
@@ -139,7 +142,7 @@ class Dispatcher(Person):
 
     async def _end(self) -> None:
         """Resolve, close, dismiss, reopen: whatever the phase asks for."""
-        row = self._row()
+        row = (self._row(IncidentPhase.RESOLVED) if self.chance.happens(0.4) else None) or self._row()
         if row is None:
             return
         match row["phase"]:
@@ -273,10 +276,23 @@ class Dispatcher(Person):
         )
 
     async def _rules(self) -> None:
-        """Another version of the rules decides from here on."""
-        version = self.chance.whole(1, 2)
-        command = ActivateRulebook(version=version, effective_at=self.world.clock.now())
-        await self.command("rules", {"version": version}, lambda api, asked: api.rulebook.handle(command, asked))
+        """Another version of the rules decides from here on, or from an instant ahead, or does not after all."""
+        version, now = self.chance.whole(1, 2), self.world.clock.now()
+        ahead_at = now + timedelta(seconds=self.chance.between(1.0, 12.0))
+        schedule = ScheduleRulebook(version=version, effective_at=ahead_at, asked_at=now)
+        options: Mapping[RulebookCommand, int] = {
+            ActivateRulebook(version=version, effective_at=now): 2,
+            schedule: 3,
+            UnscheduleRulebook(version=version, reason="not yet"): 1,
+        }
+        command = self.chance.weighted(options)
+
+        async def run(api: ApiProcess, asked: Request) -> Outcome:
+            if isinstance(command, ScheduleRulebook):
+                return await api.rulebook.handle(command.model_copy(update={"asked_at": asked.received_at}), asked)
+            return await api.rulebook.handle(command, asked)
+
+        await self.command("rules", {"command": type(command).__name__, "version": version}, run)
 
     _ACTIONS: Mapping[Callable[[Dispatcher], Awaitable[None]], int] = {
         _accept: 5,
@@ -292,7 +308,7 @@ class Dispatcher(Person):
         _report: 4,
         _write: 1,
         _duty: 1,
-        _rules: 1,
+        _rules: 2,
     }
     _TOGETHER: Mapping[Callable[[Dispatcher], Awaitable[None]], int] = {
         _assign: 5,

@@ -7,7 +7,7 @@ finds these.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,8 +16,12 @@ from uuid import UUID, uuid5
 from dispatch.ports import AppendCommand, Appended, Clock, NewEvent, RecordedEvent, StreamAppend, Verdict
 from dispatch.simulation.chance import Chance
 from dispatch.store.memory import MemoryLog
-from domain.incident.events import IncidentEscalated, TransferAccepted, TransferTimedOut
+from domain.aid.events import UnitKept
+from domain.casework.events import LampTurned
+from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
+from domain.order.events import OrderAcknowledged
 from projections import fold
+from projections.projection import Row
 
 
 class PlantedFault(StrEnum):
@@ -33,6 +37,18 @@ class PlantedFault(StrEnum):
     """An accepted transfer is acknowledged, and the ownership does not move."""
     TIMER_FIRES_TWICE = "timer_fires_twice"
     """A missed deadline is recorded, and recorded again."""
+    HALF_UNMERGED = "half_unmerged"
+    """A merge is undone for the one that was merged, and its former head never lets go."""
+    LOST_LAMP = "lost_lamp"
+    """A lamp of a case is due, is said to be recorded, and never is."""
+    LAMP_TURNS_TWICE = "lamp_turns_twice"
+    """A lamp of a case is recorded, and recorded again."""
+    STRANGE_ACKNOWLEDGEMENT = "strange_acknowledgement"
+    """An order is acknowledged by a center to which it is not addressed."""
+    LENT_TWICE = "lent_twice"
+    """That a unit is kept for one asker is forgotten, so that it is committed to another as well."""
+    RESTRICTED_SHOWN = "restricted_shown"
+    """The list of operations shows a restricted one to whom it is not known."""
 
 
 class Plant:
@@ -44,6 +60,10 @@ class Plant:
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         """The log."""
         return MemoryLog(clock, events=events)
+
+    def asked(self, tables: Mapping[str, Iterable[Row]]) -> Mapping[str, Iterable[Row]]:
+        """The rows from which a question to the screens is answered."""
+        return tables
 
     def page(self, page: fold.Page) -> fold.Page:
         """What a projection gets of a page."""
@@ -59,6 +79,12 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.LOST_FOLD: _LostFold,
         PlantedFault.DROPPED_TRANSFER: _DroppedTransfer,
         PlantedFault.TIMER_FIRES_TWICE: _TimerFiresTwice,
+        PlantedFault.HALF_UNMERGED: _HalfUnmerged,
+        PlantedFault.LOST_LAMP: _LostLamp,
+        PlantedFault.LAMP_TURNS_TWICE: _LampTurnsTwice,
+        PlantedFault.STRANGE_ACKNOWLEDGEMENT: _StrangeAcknowledgement,
+        PlantedFault.LENT_TWICE: _LentTwice,
+        PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
     return kinds[fault](seed)
 
@@ -112,6 +138,10 @@ def _is_of_a_unit(stream: StreamAppend) -> bool:
 
 
 class _LostFold(Plant):
+    def asked(self, tables: Mapping[str, Iterable[Row]]) -> Mapping[str, Iterable[Row]]:
+        """The rows from which a question to the screens is answered."""
+        return tables
+
     def page(self, page: fold.Page) -> fold.Page:
         if not page.facts or not self._chance.happens(0.01):
             return page
@@ -122,45 +152,124 @@ class _LostFold(Plant):
 
 class _DroppedTransfer(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
-        return _Immovable(clock, events, self._chance)
+        return _Forgetful(clock, events, self._chance, TransferAccepted.name, 0.5)
 
 
-class _Immovable(MemoryLog):
-    """Now and then forgets that a transfer was accepted, and says yes."""
+class _HalfUnmerged(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, IncidentReleased.name, 0.5)
+
+
+class _LentTwice(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, UnitKept.name, 1.0)
+
+
+class _Forgetful(MemoryLog):
+    """Now and then forgets the facts of one kind in a command, and says yes to all of it."""
+
+    def __init__(
+        self, clock: Clock, events: Sequence[RecordedEvent], chance: Chance, topic: str, probability: float
+    ) -> None:
+        super().__init__(clock, events=events)
+        self._chance = chance
+        self._topic = topic
+        self._probability = probability
+
+    def _write(self, command: AppendCommand, at: datetime) -> Appended:
+        if self._topic in _topics(command) and self._chance.happens(self._probability):
+            kept = [self._without(stream) for stream in command.streams]
+            command = replace(command, streams=tuple(stream for stream in kept if stream.events))
+        return super()._write(command, at)
+
+    def _without(self, stream: StreamAppend) -> StreamAppend:
+        return replace(stream, events=tuple(event for event in stream.events if event.topic != self._topic))
+
+
+class _LostLamp(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Dark(clock, events, self._chance)
+
+
+class _Dark(MemoryLog):
+    """Says yes to the lamps of some cases, and never has them: whoever turns one again is told yes again."""
+
+    def __init__(self, clock: Clock, events: Sequence[RecordedEvent], chance: Chance) -> None:
+        super().__init__(clock, events=events)
+        self._chance = chance
+        self._dark: dict[UUID, bool] = {}
+
+    def _write(self, command: AppendCommand, at: datetime) -> Appended:
+        if _topics(command) == [LampTurned.name] and self._is_dark(command.streams[0].stream_id):
+            command = replace(command, streams=())
+        return super()._write(command, at)
+
+    def _is_dark(self, case_id: UUID) -> bool:
+        if case_id not in self._dark:
+            self._dark[case_id] = self._chance.happens(0.3)
+        return self._dark[case_id]
+
+
+class _StrangeAcknowledgement(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Impersonated(clock, events, self._chance)
+
+
+class _Impersonated(MemoryLog):
+    """Now and then an order is acknowledged by a center that was not asked."""
 
     def __init__(self, clock: Clock, events: Sequence[RecordedEvent], chance: Chance) -> None:
         super().__init__(clock, events=events)
         self._chance = chance
 
     def _write(self, command: AppendCommand, at: datetime) -> Appended:
-        topics = {event.topic for stream in command.streams for event in stream.events}
-        if TransferAccepted.name in topics and self._chance.happens(0.5):
-            command = replace(command, streams=tuple(_without(stream) for stream in command.streams))
+        if OrderAcknowledged.name in _topics(command) and self._chance.happens(0.6):
+            streams = (replace(one, events=tuple(map(_by_a_stranger, one.events))) for one in command.streams)
+            command = replace(command, streams=tuple(streams))
         return super()._write(command, at)
 
 
-def _without(stream: StreamAppend) -> StreamAppend:
-    return replace(stream, events=tuple(event for event in stream.events if event.topic != TransferAccepted.name))
+def _by_a_stranger(event: NewEvent) -> NewEvent:
+    state = json.loads(event.state)
+    state["body"]["center_id"] = str(uuid5(UUID(state["body"]["center_id"]), "a stranger"))
+    return NewEvent(event.topic, json.dumps(state, ensure_ascii=False).encode())
+
+
+class _RestrictedShown(Plant):
+    def asked(self, tables: Mapping[str, Iterable[Row]]) -> Mapping[str, Iterable[Row]]:
+        if not self._chance.happens(0.3):
+            return tables
+        return {**tables, "operations": [{**row, "is_restricted": False} for row in tables["operations"]]}
 
 
 class _TimerFiresTwice(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
-        return _Echo(clock, events, self._chance)
+        return _Echo(clock, events, self._chance, frozenset({IncidentEscalated.name, TransferTimedOut.name}))
+
+
+class _LampTurnsTwice(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Echo(clock, events, self._chance, frozenset({LampTurned.name}))
 
 
 class _Echo(MemoryLog):
     """Now and then records a missed deadline a second time, as a fact of its own."""
 
-    def __init__(self, clock: Clock, events: Sequence[RecordedEvent], chance: Chance) -> None:
+    def __init__(self, clock: Clock, events: Sequence[RecordedEvent], chance: Chance, echoed: frozenset[str]) -> None:
         super().__init__(clock, events=events)
         self._chance = chance
+        self._echoed = echoed
 
     def _write(self, command: AppendCommand, at: datetime) -> Appended:
         done = super()._write(command, at)
-        (topic, *_) = [event.topic for stream in command.streams for event in stream.events] or [""]
-        if topic in (IncidentEscalated.name, TransferTimedOut.name) and self._chance.happens(0.2):
+        (topic, *_) = _topics(command) or [""]
+        if topic in self._echoed and self._chance.happens(0.2):
             return super()._write(replace(command, streams=tuple(map(_again, command.streams))), at)
         return done
+
+
+def _topics(command: AppendCommand) -> list[str]:
+    return [event.topic for stream in command.streams for event in stream.events]
 
 
 def _again(stream: StreamAppend) -> StreamAppend:

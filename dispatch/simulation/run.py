@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ from dispatch.ports import RecordedEvent
 from dispatch.simulation.agencies import Agency
 from dispatch.simulation.city import FEEDS, rules
 from dispatch.simulation.copies import wrong_copies
-from dispatch.simulation.dues import broken_deadlines, owed
+from dispatch.simulation.dues import broken_deadlines, owed, still_due
 from dispatch.simulation.limits import small_limits
 from dispatch.simulation.machines import Gateway
 from dispatch.simulation.nemesis import Nemesis
+from dispatch.simulation.officials import Official, played
+from dispatch.simulation.oracles.every import broken_flows
 from dispatch.simulation.people import Dispatcher
 from dispatch.simulation.plants import PlantedFault, planted
+from dispatch.simulation.played import decisions
 from dispatch.simulation.process import Process
 from dispatch.simulation.promises import broken_promises
 from dispatch.simulation.reading import Story
@@ -28,10 +32,13 @@ from dispatch.simulation.world import World
 
 WORKERS = ("work-1", "work-2")
 SEATS = ("seat-1", "seat-2")
+OFFICES = ("office-1", "office-2")
 MESSAGES = 10
 """Batches of each gateway."""
 ACTIONS = 24
 """Things each seat does."""
+ACTS = 24
+"""And each office."""
 STILL_S = 11.0
 """The log must not grow for this long: longer than a lost wake-up costs."""
 REST_S_MAX = 400.0
@@ -55,6 +62,8 @@ class Report:
     deaths: int
     virtual_s: float
     steps: int
+    decisions: Counter[str]
+    """How many facts of each kind were recorded."""
 
 
 def simulate(seed: int, fault: PlantedFault | None = None) -> Report:
@@ -107,6 +116,7 @@ class _Run:
             deaths=world.deaths,
             virtual_s=world.loop.time(),
             steps=world.trace.count,
+            decisions=decisions(world.log.all()[len(world.city.log) :]),
         )
 
     async def history(self) -> list[RecordedEvent]:
@@ -127,6 +137,8 @@ class _Run:
         reading = [world.loop.create_task(agency.work()) for agency in self._agencies]
         outside = [Gateway(world, number, self._apis).work(MESSAGES) for number in (0, 1)]
         outside += [Dispatcher(world, name, self._apis).work(ACTIONS) for name in SEATS]
+        flows = played(world.chance("flows"))
+        outside += [Official(world, name, self._apis, flows).work(ACTS) for name in OFFICES]
         busy = asyncio.gather(*outside)
         await asyncio.wait([busy], timeout=WORK_S_MAX / 2)
         await _ended([breaking])
@@ -177,8 +189,9 @@ class _Run:
             if len(agency.received) != world.feeds.last(agency.code)
         ]
         if not found:
-            dues = owed(Story.of(world.log), rules(1), world.clock.now())
-            found += [f"{due.kind} of {due.incident_id} is open" for due in dues]
+            story, now = Story.of(world.log), world.clock.now()
+            found += [f"{due.kind} of {due.incident_id} is open" for due in owed(story, rules(1), now)]
+            found += still_due(story, now)
         return found
 
     async def _judge(self) -> None:
@@ -186,6 +199,7 @@ class _Run:
         story = Story.of(world.log)
         self.findings += world.ended_badly
         self.findings += await broken_promises(world.log, story, world.history)
+        self.findings += broken_flows(world, story)
         self.findings += broken_deadlines(story, rules(1), world.clock.now())
         self.findings += await wrong_copies(world, story, self._agencies)
 

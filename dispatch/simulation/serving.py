@@ -7,15 +7,29 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID, uuid5
 
+from sqlalchemy import Select
+
+from dispatch.handling.aid import AidDesk
 from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
+from dispatch.handling.cases import CaseDesk
+from dispatch.handling.checklists import ChecklistDesk
+from dispatch.handling.evidence import EvidenceDesk
+from dispatch.handling.handovers import HandoverDesk
 from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.operations import OperationDesk
+from dispatch.handling.operators import OperatorDesk
+from dispatch.handling.orders import OrderDesk
+from dispatch.handling.outcomes import CampaignDesk, OutcomeDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.rulebook import RulebookHandler
 from dispatch.handling.scribe import IdempotencyKey, Request
+from dispatch.handling.watches import WatchDesk
 from dispatch.simulation.chance import Chance
 from dispatch.simulation.city import CITY
 from dispatch.simulation.process import ANSWER_S_MAX, Process
+from dispatch.simulation.questions import asked
+from dispatch.simulation.remote_log import unavailable
 from dispatch.simulation.world import World
 from domain.event import Actor
 from domain.identifiers import NAMESPACE
@@ -23,6 +37,8 @@ from domain.refusals import DispatchError, Unavailable
 
 T = TypeVar("T")
 SERVERS = ("api-1", "api-2")
+FRESH_S_MAX, FRESH_EVERY_S = 4.0, 0.25
+"""How long a question waits for the screens to be as new as it asks for."""
 
 
 class Unheard(Exception):
@@ -37,14 +53,31 @@ class ApiProcess:
         self.process = process
         self.base = base
         self._clock = base.clock
+        self._world = world
         self.incidents = IncidentDesk(base.scribe, base.directory, base.commitments())
         self.assignments = AssignmentDesk(base.scribe, base.directory, base.positions)
         self.reports = ReportDesk(base.scribe, base.directory)
         self.rulebook = RulebookHandler(base.scribe, CITY)
         self.alerts = AlertDesk(base.scribe, base.directory, world.ids)
+        self.cases = CaseDesk(base.scribe, base.directory)
+        self.orders = OrderDesk(base.scribe, base.directory)
+        self.operations = OperationDesk(base.scribe)
+        self.operators = OperatorDesk(base.scribe)
+        self.handovers = HandoverDesk(base.scribe)
+        self.aid = AidDesk(base.scribe)
+        self.watches = WatchDesk(base.scribe)
+        self.checklists = ChecklistDesk(base.scribe, base.directory)
+        self.outcomes = OutcomeDesk(base.scribe)
+        self.campaigns = CampaignDesk(base.scribe)
+        self.evidence = EvidenceDesk(base.scribe)
 
     def request(self, actor: Actor, key: str, meaning: Mapping[str, Any], expected_version: int | None) -> Request:
-        """A request as `dispatch.api.conditions` makes it: the same key, the same event ids."""
+        """A request as `dispatch.api.http.conditions` makes it: the same key, the same event ids.
+
+        Raises `Unavailable` before the city is known: a server opens its port after that.
+        """
+        if self.base.directory.position == 0:
+            raise Unavailable("directory.unread", "Not ready yet. Ask again in a moment.")
         return Request(
             actor=actor,
             received_at=self._clock.now(),
@@ -52,6 +85,25 @@ class ApiProcess:
             expected_version=expected_version,
             idempotency=IdempotencyKey.of(actor.id, key, meaning),
         )
+
+    async def rows(self, *statements: Select[Any], min_position: int = 0) -> tuple[int, list[list[dict[str, Any]]]]:
+        """What lists show, all in one moment, and the position of that moment. Raises `Unavailable`."""
+        screens, network = self._world.screens, self._world.network
+        began_s = network.loop.time()
+
+        def look() -> tuple[int, list[list[dict[str, Any]]]]:
+            tables = self._world.plant.asked({name: rows.values() for name, rows in screens.rows.items()})
+            return screens.position, [asked(each, tables) for each in statements]
+
+        while True:
+            position, found = await network.call(
+                self.process, self._world.store, "read the screens", look, failure=unavailable
+            )
+            if position >= min_position:
+                return position, found
+            if network.loop.time() - began_s > FRESH_S_MAX:
+                raise Unavailable("projection.behind", "The screens are not there yet. Ask again in a moment.")
+            await asyncio.sleep(FRESH_EVERY_S)
 
 
 def request_id(actor: Actor, key: str) -> UUID:

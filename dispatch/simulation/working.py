@@ -9,6 +9,7 @@ from nats.errors import Error as NatsError
 
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.orders import OrderDesk
 from dispatch.partners.commands import PartnerDesk, problem_reply
 from dispatch.partners.feed import Feed
 from dispatch.partners.relay import Relay
@@ -19,12 +20,14 @@ from dispatch.simulation.jetstream import Message, NatsClient
 from dispatch.simulation.process import Process
 from dispatch.simulation.screens import Folder
 from dispatch.simulation.world import World
+from dispatch.workers.alarms import Alarms
 from dispatch.workers.correlator import Correlator
+from dispatch.workers.cover import CoverKeeper
 from dispatch.workers.reactor import Reactor, run_reactor
 from dispatch.workers.recommender import Recommender
 from dispatch.workers.releaser import Releaser
 from dispatch.workers.router import Router
-from dispatch.workers.timers import Timers
+from dispatch.workers.timers.watch import Timers
 from domain.refusals import DispatchError
 
 IDLE_S = 1.0
@@ -49,6 +52,7 @@ class WorkerProcess:
         self._desk = PartnerDesk(
             incidents=IncidentDesk(base.scribe, base.directory, base.commitments()),
             assignments=AssignmentDesk(base.scribe, base.directory, base.positions),
+            orders=OrderDesk(base.scribe, base.directory),
             directory=base.directory,
             positions=base.positions,
             pool=self._pool,
@@ -62,9 +66,11 @@ class WorkerProcess:
         await base.known()
         log, directory, clock = base.log, base.directory, base.clock
         self._react(Correlator(log=log, directory=directory, clock=clock))
+        self._react(Alarms(log=log, directory=directory, clock=clock))
         self._react(Router(log=log, directory=directory, clock=clock))
         self._react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions))
         self._react(Releaser(log=log, scribe=base.scribe, clock=clock, commitments=base.commitments()))
+        self._react(CoverKeeper(log=log, directory=directory, clock=clock))
         ownership = world.owning(self.process, "timers")
         timers = Timers(log=log, directory=directory, clock=clock, scribe=base.scribe, ownership=ownership)
         base.spawn("timers", timers.run, asyncio.Event())

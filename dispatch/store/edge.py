@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -19,6 +20,11 @@ INSERT INTO edge.listeners (name, trouble, checked_at) VALUES ($1, $3, $2)
 ON CONFLICT (name) DO UPDATE SET trouble = excluded.trouble, checked_at = excluded.checked_at
 """
 TROUBLE_CHARACTERS_MAX = 500
+HEARD_GATEWAYS = """
+INSERT INTO edge.gateways_heard (gateway, heard_at)
+SELECT * FROM unnest($1::text[], $2::timestamptz[]) ORDER BY 1
+ON CONFLICT (gateway) DO UPDATE SET heard_at = excluded.heard_at WHERE gateways_heard.heard_at < excluded.heard_at
+"""
 
 
 class EdgeStatements:
@@ -50,3 +56,21 @@ class ListenerReports:
             else:
                 said = trouble[:TROUBLE_CHARACTERS_MAX]
                 await self._pool.execute(TROUBLED, self._name, self._clock.now(), said)
+
+
+class PostgresHeardGateways:
+    """`dispatch.ingest.hearing.HeardGateways` in `edge.gateways_heard`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def put(self, heard: Mapping[str, datetime]) -> None:
+        """Remember; an earlier instant changes nothing. Raises `Unavailable`."""
+        async with available():
+            await self._pool.execute(HEARD_GATEWAYS, list(heard), list(heard.values()))
+
+    async def all(self) -> Mapping[str, datetime]:
+        """When each was last heard. Raises `Unavailable`."""
+        async with available():
+            rows = await self._pool.fetch("SELECT gateway, heard_at FROM edge.gateways_heard")
+        return {row["gateway"]: row["heard_at"] for row in rows}

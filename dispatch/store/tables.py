@@ -139,6 +139,15 @@ unit_positions = sa.Table(
     postgresql_with=HOT,
 )
 
+gateways_heard = sa.Table(
+    "gateways_heard",
+    metadata,
+    sa.Column("gateway", sa.Text, primary_key=True),
+    sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False, comment="the last sign of life, within seconds"),
+    schema="edge",
+    postgresql_with=HOT,
+)
+
 listeners = sa.Table(
     "listeners",
     metadata,

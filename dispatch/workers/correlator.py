@@ -159,17 +159,7 @@ class Correlator:
             streams = await self._log.read_streams(sorted(set(late.values())))
             facts = [for_fold(row) for rows in streams.values() for row in rows if row.position in late]
         alerts = [fact for fact in page if isinstance(fact.gist(), ALERTS)]
-        return [self._alert(fact) for fact in (*sorted(facts, key=lambda fact: fact.position), *alerts)]
-
-    def _alert(self, fact: Fact[Event]) -> Alert:
-        alert = alert_of(fact)
-        camera_id = alert.content.camera_id
-        if alert.place.point is not None or camera_id is None:
-            return alert
-        camera = self._directory.camera_by_id(camera_id)
-        if camera is None:
-            return alert
-        return replace(alert, place=alert.place.model_copy(update={"point": camera.location}))
+        return [alert_seen(fact, self._directory) for fact in (*sorted(facts, key=lambda fact: fact.position), *alerts)]
 
     # Writing.
 
@@ -233,6 +223,18 @@ class Correlator:
             occurred_at=opening.first_at,
             causation_id=alert_ids[-1],
         )
+
+
+def alert_seen(fact: Fact[Event], directory: Directory) -> Alert:
+    """The alert behind a fact, at its camera's place if the message names none."""
+    alert = alert_of(fact)
+    camera_id = alert.content.camera_id
+    if alert.place.point is not None or camera_id is None:
+        return alert
+    camera = directory.camera_by_id(camera_id)
+    if camera is None:
+        return alert
+    return replace(alert, place=alert.place.model_copy(update={"point": camera.location}))
 
 
 def _incident_named(fact: Fact[Event]) -> Iterable[UUID]:

@@ -19,7 +19,7 @@ from domain.event import Fact
 from projections import fold, tables
 from projections.board import change_of, hidden, item_text
 from projections.projection import Key, Projection, Row
-from projections.queries.progress import CHANGES_CHANNEL
+from projections.queries.progress import CHANGES_CHANNEL, ORDERS_HINT
 
 MOVE_CHECKPOINTS = """
     moved AS (
@@ -150,6 +150,7 @@ class PageWriter:
             targets[0].position,
         ]
         parts = [MOVE_CHECKPOINTS]
+        hints = [str(position)] if tables.board.name in names else []
 
         def write(statement: str, rows: str) -> None:
             values.append(rows)
@@ -158,6 +159,8 @@ class PageWriter:
         for target, before, result in zip(targets, loaded, folded, strict=True):
             store = target.store
             written = [row for row in result.rows.values() if row is not None]
+            if written and target.projection.name == ORDERS_HINT:
+                hints.append(ORDERS_HINT)
             if target.projection.name == tables.board.name:
                 rows, changes = board_texts(position, before, result)
                 if written:
@@ -167,9 +170,9 @@ class PageWriter:
             elif written:
                 write(store.inserting if target.projection.is_append_only else store.upserting, encoded(written))
         hint = ""
-        if tables.board.name in names:
-            values += [CHANGES_CHANNEL, str(position)]
-            hint = f", pg_notify(${len(values) - 1}, ${len(values)})"
+        for payload in hints:
+            values += [CHANGES_CHANNEL, payload]
+            hint += f", pg_notify(${len(values) - 1}, ${len(values)})"
         try:
             await self._connection.execute(f"WITH {', '.join(parts)} SELECT all_moved{hint} FROM held", *values)  # noqa: S608  # our own names
         except asyncpg.DivisionByZeroError:

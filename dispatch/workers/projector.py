@@ -21,6 +21,7 @@ from typing import Self
 
 import asyncpg
 
+from dispatch.pace import Pace
 from dispatch.ports import EventLog
 from dispatch.telemetry import counter, gauge
 from dispatch.workers.page import PageWriter, StaleCheckpoint
@@ -38,6 +39,8 @@ PAGE_EVERY_S = 0.1
 machine on transactions."""
 BOARD_PAGE_EVERY_S = 0.002
 """The same for the board, which people look at while it happens. It goes ahead of the others in pages of its own."""
+BUSY_PAGE_EVERY_S = 0.02
+"""The same for all when thousands of facts a second come."""
 PASS_EVERY_S = 0.05
 """A page with nothing in it only moves the checkpoints, and waits this long for one that has something."""
 TAKEOVER_EVERY_S = 1.0
@@ -105,7 +108,7 @@ class Projector:
         self._page_events = page_events
         self._join_events_max = join_events_max
         self._changes_kept_s = changes_kept_s
-        self._page_every_s = page_every_s
+        self._pace = Pace(max(page_every_s, BUSY_PAGE_EVERY_S), least_apart_s=page_every_s)
         self._looked_to = 0
         """Beyond the checkpoints up to here nothing matters to anybody."""
         self._written_at = 0.0
@@ -199,7 +202,7 @@ class Projector:
         if time.monotonic() - self._pruned_at > PRUNE_EVERY_S:
             await self.prune()
         if not is_full and due and self._written_at >= began:
-            await _pause(stop, self._page_every_s - (time.monotonic() - began))
+            await _pause(stop, began + self._pace.apart_s - time.monotonic())
 
     async def claim(self) -> None:
         """Take every projection that is free and whose rows are of this release's version; build what is not."""
@@ -284,6 +287,7 @@ class Projector:
             return False
         if page.position > position:
             assert self._connection is not None
+            self._pace.took(len(page.facts), time.monotonic())
             parked = await PageWriter(self._connection, due).write(page)
             self._written_at = time.monotonic()
             self._report(due, page, parked)

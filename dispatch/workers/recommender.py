@@ -1,4 +1,4 @@
-"""The recommender: after each routing, and whenever a unit falls away, which units would be sent.
+"""The recommender: after each routing or alarm, and whenever a unit falls away or is diverted, which would be sent.
 
 Duty and assignments are folded from the log; positions come from outside it and are copied, with their age, into what
 is recorded. A recommendation decides nothing: it goes to the companion stream, and people assign.
@@ -21,12 +21,18 @@ from domain.event import Event, Fact
 from domain.identifiers import companion_of
 from domain.incident.admission import LIVE
 from domain.incident.decider import INITIAL, IncidentState, evolve
-from domain.incident.events import IncidentRouted
+from domain.incident.diversion import UnitDiverted
+from domain.incident.events import IncidentClassified, IncidentRouted, SeverityRaised
+from domain.incident.plan_events import AlarmLowered, AlarmRaised
+from domain.incident.wanted import Sent
+from domain.policies.plans import has_plans, response_of
 from domain.policies.recommendation import Fleet, UnitView, recommend
 from domain.rulebook.content import Rulebook
 from domain.vocabulary import MessageStatus
 
-TRIGGERS = (IncidentRouted, assignment.AssignmentDeclined)
+BY_SEVERITY = (IncidentClassified, SeverityRaised)
+"""Another plan may count now. Where the category has none, only a routing that follows brings a recommendation."""
+TRIGGERS = (IncidentRouted, AlarmRaised, AlarmLowered, *BY_SEVERITY, assignment.AssignmentDeclined, UnitDiverted)
 UNIT_TOPICS = tuple(event.name for event in assignment.EVENTS)
 UNIT_PAGE_EVENTS = 2_000
 PAGE_FACTS = 100
@@ -89,6 +95,7 @@ class Recommender:
         await self.units.catch_up()
         rulebook, now = self._directory.rulebook(), self._clock.now()
         causes = {_incident_of(fact): fact for fact in page}
+        plain = {_incident_of(fact) for fact in page if not isinstance(fact.gist(), BY_SEVERITY)}
         # Not beyond what is known of the units: the decision names one position that it knew everything up to.
         streams = await self._log.read_streams(list(causes), up_to_position=self.units.position)
         wanted: dict[UUID, tuple[IncidentState, tuple[int, ...]]] = {}
@@ -96,12 +103,13 @@ class Recommender:
             state = INITIAL
             for row in rows:
                 state = evolve(state, for_fold(row).gist())
-            if state.phase in LIVE and state.status is MessageStatus.ACTUAL:
+            is_asked = incident_id in plain or has_plans(rulebook, state.category)
+            if is_asked and state.phase in LIVE and state.status is MessageStatus.ACTUAL:
                 wanted[incident_id] = state, (causes[incident_id].position, self.units.position)
         fleet = Fleet(await self._views([state for state, _ in wanted.values()], rulebook, now), rulebook)
-        changes = []
+        sent, changes = self._sent(wanted), []
         for incident_id, (state, positions) in wanted.items():
-            event = recommend(incident_id, state.category, state.place.point, fleet, positions)
+            event = recommend(incident_id, state, fleet, positions, sent[incident_id])
             if event is not None:
                 cause = causes[incident_id].envelope.event_id
                 changes.append(
@@ -119,7 +127,8 @@ class Recommender:
 
     async def _views(self, incidents: Iterable[IncidentState], rulebook: Rulebook, now: datetime) -> Sequence[UnitView]:
         """Units of the agencies that these incidents would send, with what is known of where they are."""
-        agencies = {rule.agency for state in incidents for rule in rulebook.category(state.category).response}
+        asked = (response_of(rulebook, each.category, each.severity, each.alarm_level) for each in incidents)
+        agencies = {rule.agency for rules in asked for rule in rules}
         ours = {
             unit_id: state
             for unit_id, state in self.units.states.items()
@@ -128,6 +137,16 @@ class Recommender:
         on_duty = [unit_id for unit_id, state in ours.items() if state.on_duty]
         known = await self._positions.get(on_duty) if on_duty else {}
         return [_view(unit_id, state, known.get(unit_id), now) for unit_id, state in ours.items()]
+
+    def _sent(self, incident_ids: Iterable[UUID]) -> dict[UUID, list[Sent]]:
+        """The units that are on these incidents."""
+        found: dict[UUID, list[Sent]] = {incident_id: [] for incident_id in incident_ids}
+        for state in self.units.states.values():
+            registered = state.registration
+            for each in state.open_assignments:
+                if registered is not None and each.incident_id in found:
+                    found[each.incident_id].append(Sent(registered.agency, registered.kind, registered.skills))
+        return found
 
 
 def _view(unit_id: UUID, state: unit.UnitState, position: UnitPosition | None, now: datetime) -> UnitView:
@@ -139,9 +158,10 @@ def _view(unit_id: UUID, state: unit.UnitState, position: UnitPosition | None, n
         agency=registered.agency,
         kind=registered.kind,
         skills=frozenset(registered.skills),
-        home=registered.home,
+        home=registered.home if state.posted is None else state.posted.place,
         on_duty=state.on_duty,
         is_busy=bool(state.open_assignments),
+        is_reserved=state.reserved_at(now) is not None,
         position=position.point if position is not None else None,
         # A unit's clock may be ahead of ours: its position is then as fresh as can be.
         age_s=max(0.0, (now - position.reported_at).total_seconds()) if position is not None else None,

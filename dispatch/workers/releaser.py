@@ -9,12 +9,14 @@ then looks at the state of now. A unit is booked on an ended incident for no lon
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from dispatch.handling.commitments import Commitments, with_guests
 from dispatch.handling.scribe import Change, Loaded, Scribe
 from dispatch.ports import Clock, EventLog
 from domain.assignment.events import AssignmentMade
+from domain.assignment.stack import folded
 from domain.event import Event, Fact
 from domain.incident.decider import INITIAL, IncidentState, evolve
 from domain.incident.events import IncidentClosed, IncidentDismissed, IncidentResolved
@@ -81,7 +83,9 @@ class Releaser:
         """One unit called back from everything that has ended; that is one assignment, unless it was stacked."""
         events: list[Event] = []
         for commitment in found:
-            events += called_back(commitment, over[commitment.assignment.incident_id][0])
+            # On what the unit has by then: the end of one lets the next of its stack take its place.
+            now = replace(commitment, unit=folded(found[0].unit, events))
+            events += called_back(now, over[commitment.assignment.incident_id][0])
         incident_id = found[0].assignment.incident_id
         return Change(
             found[0].unit_id,

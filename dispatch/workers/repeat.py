@@ -13,22 +13,20 @@ from uuid import UUID
 from dispatch.directory import Directory
 from dispatch.handling.scribe import as_fact
 from dispatch.ports import Clock, EventLog
+from dispatch.workers.alarms import raised
 from dispatch.workers.correlator import Correlator
+from dispatch.workers.cover import Picture
 from dispatch.workers.router import recomputed
 from domain.alert.events import AlertsRecordedOnly, AlertsWaited
-from domain.assignment.events import AssignmentCancelled
+from domain.assignment.events import AssignmentCancelled, AssignmentPromoted, UnitRecalled
 from domain.assignment.state import INITIAL as NEW_UNIT
+from domain.assignment.state import UnitState
 from domain.assignment.state import evolve as evolve_unit
+from domain.cover.events import CoverFell, CoverRestored, MoveSuggested, MoveWithdrawn
 from domain.event import Event, Explanation, Fact
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
-from domain.incident.events import (
-    AlertsFolded,
-    IncidentEscalated,
-    IncidentOpened,
-    IncidentRouted,
-    TransferTimedOut,
-    UnitsRecommended,
-)
+from domain.incident.events import AlertsFolded, IncidentEscalated, IncidentOpened, IncidentRouted, TransferTimedOut
+from domain.incident.plan_events import AlarmRaised, UnitsRecommended
 from domain.policies.commitment import Ending, called_back, commitments
 from domain.policies.correlation_rules import CorrelationRules
 from domain.policies.escalation import ACCEPT, ACKNOWLEDGE, TRANSFER, Due, answer, answered_late_at
@@ -45,7 +43,14 @@ DECISION_TOPICS = tuple(
         UnitsRecommended,
         IncidentEscalated,
         TransferTimedOut,
+        AlarmRaised,
         AssignmentCancelled,
+        AssignmentPromoted,
+        CoverFell,
+        CoverRestored,
+        MoveSuggested,
+        MoveWithdrawn,
+        UnitRecalled,
     )
 )
 """What policies decide."""
@@ -64,6 +69,7 @@ class Repeater:
         self._correlator: Correlator | None = None
         self._last: tuple[int, bool] | None = None
         self._past = Directory(log, directory.city)
+        self._picture = Picture(log)
 
     async def differing(self, *, after_position: int = 0) -> tuple[int, list[int]]:
         """How many recorded decisions were made again, and the positions of those that came out otherwise."""
@@ -88,8 +94,18 @@ class Repeater:
                 return await self._deadline_again(fact) == (fact.event,)
             case UnitsRecommended() as event:
                 return await self._chosen_again(fact) == event.unit_ids
+            case AlarmRaised(explanation=Explanation()) as event:
+                rows = await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
+                rulebook = self._directory.rulebook(fact.envelope.rule_version)
+                return raised([as_fact(row) for row in rows], rulebook) == (event,)
             case AssignmentCancelled(explanation=Explanation() as why):
-                return await self._called_back_again(fact, why) == (fact.event,)
+                return list(await self._called_back_again(fact, why)) == [fact.event]
+            case CoverFell() | CoverRestored() | MoveSuggested() | MoveWithdrawn():
+                return fact.event in await self._cover_again(fact, fact.event.explanation)
+            case UnitRecalled(explanation=Explanation() as why):
+                return fact.event in await self._cover_again(fact, why)
+            case AssignmentPromoted(explanation=Explanation()) as event:
+                return await self._next_in_turn(fact) == event.assignment_id
             case IncidentOpened(cause=cause) if cause.report_id is None:
                 return await self._judged_again(fact)
             case AlertsFolded() | AlertsWaited() | AlertsRecordedOnly():
@@ -127,20 +143,41 @@ class Repeater:
         known_up_to = fact.event.explanation.input_positions[-1]
         state = await self._state(fact.event.incident_id, known_up_to)
         rulebook = self._directory.rulebook(fact.envelope.rule_version)
-        return chosen_again(fact.event, state.category, rulebook)
+        return chosen_again(fact.event, state, rulebook)
 
     async def _called_back_again(self, fact: Fact[AssignmentCancelled], why: Explanation) -> Sequence[Event]:
         """The unit as it was before, and the incident as the fact left it that ended it."""
         (position,) = why.input_positions
         (ended,) = await self._log.read_after(position - 1, limit=1)
-        incident, unit = await self._state(ended.stream_id, position), NEW_UNIT
+        incident, unit = await self._state(ended.stream_id, position), await self._unit_before(fact)
         assert incident.phase is not None, "it has ended, so it was opened"
-        for row in await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1):
-            unit = evolve_unit(unit, as_fact(row).event)
         for commitment in commitments(fact.stream_id, fact.version - 1, unit, {fact.event.incident_id}):
             if commitment.assignment.assignment_id == fact.event.assignment_id:
-                return called_back(commitment, Ending(incident.number, incident.phase, position))
+                again = called_back(commitment, Ending(incident.number, incident.phase, position))
+                # What takes its turn then is a decision of its own, and is made again by itself.
+                return [event for event in again if isinstance(event, AssignmentCancelled)]
         return ()
+
+    async def _cover_again(self, fact: Fact[Any], why: Explanation) -> Sequence[Event]:
+        """What followed for its stream from the picture that was known then. Asked in order, it only moves forward."""
+        (known_up_to,) = why.input_positions
+        if self._picture.position > known_up_to:
+            self._picture = Picture(self._log)
+        await self._picture.catch_up(known_up_to)
+        rulebook = self._directory.rulebook(fact.envelope.rule_version)
+        decided = self._picture.decided(rulebook, await self._directory_at(known_up_to))
+        return decided.get(fact.stream_id, [])
+
+    async def _next_in_turn(self, fact: Fact[AssignmentPromoted]) -> UUID | None:
+        """What was next of all that waited for a unit that was on nothing."""
+        unit = await self._unit_before(fact)
+        return unit.waiting[0].assignment_id if unit.current is None and unit.waiting else None
+
+    async def _unit_before(self, fact: Fact[Any]) -> UnitState:
+        unit = NEW_UNIT
+        for row in await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1):
+            unit = evolve_unit(unit, as_fact(row).event)
+        return unit
 
     async def _head(self, state: IncidentState, position: int) -> IncidentState | None:
         """Where a merge led to."""

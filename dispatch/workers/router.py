@@ -1,5 +1,7 @@
 """The router: an incident that was opened, classified, moved, handed over, reopened or un-merged is routed anew.
 
+So is one whose alarm level changed, or that became worse: its plan may tell others.
+
 The decision carries the version it was made on: if a person decides in between, it is made again. What was recorded
 can be made again from the same facts at any time (`recomputed`), which is how an auditor checks it.
 """
@@ -22,14 +24,29 @@ from domain.incident.events import (
     IncidentReopened,
     IncidentRouted,
     IncidentUnmerged,
+    SeverityRaised,
     TransferAccepted,
 )
+from domain.incident.plan_events import AlarmLowered, AlarmRaised
+from domain.policies.plans import agencies_of
 from domain.policies.routing import Ground, Node, RoutingInput, route
 from domain.refusals import Refusal
 from domain.rulebook.content import Rulebook
 
-INPUTS = (IncidentOpened, IncidentClassified, IncidentRelocated, TransferAccepted, IncidentReopened, IncidentUnmerged)
-"""Facts that change where an incident belongs."""
+INPUTS = (
+    IncidentOpened,
+    IncidentClassified,
+    IncidentRelocated,
+    TransferAccepted,
+    IncidentReopened,
+    IncidentUnmerged,
+    AlarmRaised,
+    AlarmLowered,
+)
+"""Facts that change where an incident belongs, or whom it is told to."""
+TRIGGERS = (*INPUTS, SeverityRaised)
+"""A worse severity may bring another plan, which tells others. Not one of the positions that a decision names: those
+recorded before there were plans are made again without it."""
 PAGE_FACTS = 200
 
 
@@ -37,7 +54,7 @@ class Router:
     """The reactor."""
 
     name = "router"
-    topics = frozenset(event.name for event in INPUTS)
+    topics = frozenset(event.name for event in TRIGGERS)
     page_events = PAGE_FACTS
     linger_s = 0.0
 
@@ -113,7 +130,7 @@ def ground_of(state: IncidentState, directory: Directory, rulebook: Rulebook) ->
     root = directory.root()
     point = state.place.point
     lateral: dict[str, Node] = {}
-    for entry in rulebook.category(state.category).agencies:
+    for entry in agencies_of(rulebook, state.category, state.severity, state.alarm_level):
         found = directory.functional_center(entry.agency)
         if found is not None:
             lateral[entry.agency] = directory.node(found)

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 from pydantic_core import from_json, to_json
 from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
 
 from projections import tables
 from projections.projection import Key, Row
@@ -64,6 +65,9 @@ def qualified(name: str) -> str:
     return f'{tables.SCHEMA}."{name}"'
 
 
+_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
 class RowStore:
     """One table. `name` is another one of the same shape while a rebuild fills it."""
 
@@ -84,17 +88,19 @@ class RowStore:
         """Writes rows over what is there; `{}` is the parameter with their JSON text."""
         self.inserting = f"{insert} DO NOTHING"
         """Writes rows that stay as they first were; likewise."""
-        self._select = f"SELECT {listed} FROM {self._own} WHERE {keys} = ANY($1)"  # noqa: S608  # the same
-        self._delete = f"DELETE FROM {self._own} WHERE {keys} = ANY($1)"  # noqa: S608  # the same
+        kinds = [column.type.compile(_DIALECT) for column in table.primary_key.columns]
+        asked = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, start=1))
+        wanted = f"{keys} = ANY($1)" if len(self.key) == 1 else f"({keys}) IN (SELECT * FROM unnest({asked}))"  # noqa: S608
+        self._select = f"SELECT {listed} FROM {self._own} WHERE {wanted}"  # noqa: S608  # the same
+        self._delete = f"DELETE FROM {self._own} WHERE {wanted}"  # noqa: S608  # the same
 
     async def load(self, connection: asyncpg.Connection, keys: Iterable[Key]) -> dict[Key, Row]:
-        """Those of the rows that exist. Only tables with a key of one column are ever loaded by key."""
-        wanted = [key[0] for key in keys]
+        """Those of the rows that exist."""
+        wanted = list(keys)
         if not wanted:
             return {}
-        assert len(self.key) == 1, f"{self.name} has a key of several columns: it must be append-only"
-        found = await connection.fetch(self._select, wanted)
-        return {(row[self.key[0]],): dict(row) for row in found}
+        found = await connection.fetch(self._select, *map(list, zip(*wanted, strict=True)))
+        return {tuple(row[name] for name in self.key): dict(row) for row in found}
 
     async def upsert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows over what is there."""
@@ -119,7 +125,7 @@ class RowStore:
     async def delete(self, connection: asyncpg.Connection, keys: Sequence[Key]) -> None:
         """Take rows away."""
         if keys:
-            await connection.execute(self._delete, [key[0] for key in keys])
+            await connection.execute(self._delete, *map(list, zip(*keys, strict=True)))
 
 
 class RowCache:

@@ -76,6 +76,27 @@ class AlertRevised(Event):
     content: AlertContent
 
 
+class WarningReceived(Event):
+    """A public warning as the ledger of warnings reads it, recorded together with its alert, on a stream of its own.
+
+    Alerts come by the hundred a second and warnings by the day: readers of warnings need not open every alert. What one
+    message says (`revision`: when it was sent, and which of its infos) is one line, whoever brings it and how often.
+    `key` is the pair `sender,identifier` by which others refer to it, `refers_to` are the keys to which it refers: a
+    long one is cut behind a hash of the whole, in both alike.
+    """
+
+    name: ClassVar[str] = "warning.received"
+    alert_id: UUID
+    key: str = Field(max_length=300)
+    revision: str = Field(max_length=100)
+    refers_to: tuple[str, ...] = ()
+    sent_at: AwareDatetime
+    status: MessageStatus
+    severity: Severity
+    text: str | None = Field(default=None, max_length=4_000)
+    warning: WarningDetails
+
+
 class WaitingAlert(Frozen):
     """One alert below the threshold, with all that a later decision needs of it: the index is a fold of the log."""
 
@@ -139,6 +160,7 @@ class MessageRedriven(Event):
 EVENTS: tuple[type[Event], ...] = (
     AlertReceived,
     AlertRevised,
+    WarningReceived,
     AlertsWaited,
     AlertsRecordedOnly,
     MessageSetAside,

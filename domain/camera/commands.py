@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from domain.camera.events import CameraAttached, CameraInstalled, SiteBuilt
+from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
 from domain.event import Frozen
 
 
@@ -34,4 +35,28 @@ class DetachCamera(Frozen):
     reason: str = Field(min_length=1, max_length=2_000)
 
 
-CameraCommand: TypeAlias = InstallCamera | AttachCamera | DetachCamera
+class ExpireCamera(Frozen):
+    """What it was attached until has passed."""
+
+    noticed_at: AwareDatetime
+
+
+class ReportHealth(Frozen):
+    """Somebody says whether it sees."""
+
+    health: CameraHealth
+    source: ConditionSource
+    reason: str | None = Field(default=None, max_length=500)
+
+
+class ReportArming(Frozen):
+    """Somebody says whether its alarms are on."""
+
+    armed: bool
+    source: ConditionSource
+    cause: ArmingCause
+    reason: str | None = Field(default=None, max_length=500)
+
+
+ConditionCommand: TypeAlias = ReportHealth | ReportArming
+CameraCommand: TypeAlias = InstallCamera | AttachCamera | DetachCamera | ExpireCamera | ConditionCommand

@@ -1,12 +1,34 @@
-"""Rules of sites and cameras: a code is permanent; own cameras are installed, social ones attached and detached."""
+"""Rules of sites and cameras: a code is permanent; own cameras are installed, social ones attached and detached.
+
+A word that changes nothing is no fact: gateways repeat the state of all their cameras every minute.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from domain.camera.commands import AttachCamera, BuildSite, CameraCommand, DetachCamera, InstallCamera
-from domain.camera.events import CameraAttached, CameraDetached, CameraInstalled, SiteBuilt
+from domain.camera.commands import (
+    AttachCamera,
+    BuildSite,
+    CameraCommand,
+    ConditionCommand,
+    DetachCamera,
+    ExpireCamera,
+    InstallCamera,
+    ReportArming,
+    ReportHealth,
+)
+from domain.camera.condition import NOTHING_WRONG, Condition
+from domain.camera.events import (
+    CameraArmingChanged,
+    CameraAttached,
+    CameraDetached,
+    CameraExpired,
+    CameraHealthChanged,
+    CameraInstalled,
+    SiteBuilt,
+)
 from domain.event import Event
 from domain.refusals import Refusal
 
@@ -19,6 +41,8 @@ class CameraState:
 
     known: CameraInstalled | CameraAttached | None = None
     detached: bool = False
+    """Or what it was attached until has passed."""
+    condition: Condition = NOTHING_WRONG
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +60,11 @@ def evolve(state: CameraState, event: Event) -> CameraState:
     """The camera after a fact."""
     match event:
         case CameraInstalled() | CameraAttached():
-            return CameraState(event)
-        case CameraDetached():
-            return CameraState(state.known, detached=True)
+            return replace(state, known=event, detached=False)
+        case CameraDetached() | CameraExpired():
+            return replace(state, detached=True)
+        case CameraHealthChanged() | CameraArmingChanged():
+            return replace(state, condition=state.condition.after(event))
         case _:
             return state
 
@@ -62,6 +88,10 @@ def decide(command: CameraCommand, state: CameraState) -> Decision:
             return _attach(command.camera, state)
         case DetachCamera():
             return _detach(command, state)
+        case ExpireCamera():
+            return _expire(command, state)
+        case ReportHealth() | ReportArming():
+            return _report(command, state)
         case _:
             assert_never(command)
 
@@ -84,3 +114,44 @@ def _detach(command: DetachCamera, state: CameraState) -> Decision:
     if isinstance(state.known, CameraInstalled):
         return Refusal("camera.is_own", f"{state.known.code} is one of the city's own cameras and cannot be detached.")
     return () if state.detached else (CameraDetached(reason=command.reason),)
+
+
+def _expire(command: ExpireCamera, state: CameraState) -> Decision:
+    """Nothing, if it was renewed or detached meanwhile."""
+    known = state.known
+    if state.detached or not isinstance(known, CameraAttached) or known.expires_at is None:
+        return ()
+    late_s = (command.noticed_at - known.expires_at).total_seconds()
+    return () if late_s < 0 else (CameraExpired(due_at=known.expires_at, late_s=late_s),)
+
+
+def _report(command: ConditionCommand, state: CameraState) -> Decision:
+    if state.known is None or state.detached:
+        return Refusal("camera.unknown", "No such camera is in use. Check its code, or attach it first.")
+    before = state.condition
+    if isinstance(command, ReportHealth):
+        if before.health_said(command.source) is command.health:
+            return ()
+        after = before.with_health(command.source, command.health)
+        return (
+            CameraHealthChanged(
+                health=command.health,
+                source=command.source,
+                reason=command.reason,
+                effective=after.health,
+                number=after.health_number,
+            ),
+        )
+    if before.armed_said(command.source) is command.armed:
+        return ()
+    after = before.with_arming(command.source, armed=command.armed)
+    return (
+        CameraArmingChanged(
+            armed=command.armed,
+            source=command.source,
+            cause=command.cause,
+            reason=command.reason,
+            effective=after.armed,
+            number=after.arming_number,
+        ),
+    )

@@ -1,4 +1,9 @@
-"""Facts about sites and cameras."""
+"""Facts about sites and cameras.
+
+How a camera is has two tellers, machines and people, and neither talks over the other: a gateway that says `online`
+each minute does not wipe away what a maintainer found. `effective` is the worse of the two, and `number` counts its
+changes, so that whoever tells an outage from the next one needs no other fact.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
+from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
 from domain.event import Event, GeoPoint
 from domain.vocabulary import SiteClass
 
@@ -70,4 +76,43 @@ class CameraDetached(Event):
     reason: str = Field(max_length=2_000)
 
 
-EVENTS: tuple[type[Event], ...] = (SiteBuilt, CameraInstalled, CameraAttached, CameraDetached)
+class CameraExpired(Event):
+    """What it was attached until has passed: it may not be used any more. Noticed `late_s` after it was due."""
+
+    name: ClassVar[str] = "camera.expired"
+    due_at: AwareDatetime
+    late_s: float = Field(ge=0)
+
+
+class CameraHealthChanged(Event):
+    """Another word on whether it sees. `health` is what this source says."""
+
+    name: ClassVar[str] = "camera.health_changed"
+    health: CameraHealth
+    source: ConditionSource
+    reason: str | None = Field(default=None, max_length=500)
+    effective: CameraHealth
+    number: int = Field(ge=0)
+
+
+class CameraArmingChanged(Event):
+    """Its alarms were turned on or off, on the device or by a word of people. `armed` is what this source says."""
+
+    name: ClassVar[str] = "camera.arming_changed"
+    armed: bool
+    source: ConditionSource
+    cause: ArmingCause
+    reason: str | None = Field(default=None, max_length=500)
+    effective: bool
+    number: int = Field(ge=0)
+
+
+EVENTS: tuple[type[Event], ...] = (
+    SiteBuilt,
+    CameraInstalled,
+    CameraAttached,
+    CameraDetached,
+    CameraExpired,
+    CameraHealthChanged,
+    CameraArmingChanged,
+)

@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.event import Explanation, Frozen, Place
 from domain.incident.events import Cause, Recipient
+from domain.incident.plan_events import WantedUnits
 from domain.ownership import Ownership
 from domain.vocabulary import DismissReason, Disposition, MessageStatus, Severity
 
@@ -117,6 +118,19 @@ class OfferTransfer(Frozen):
     expires_at: AwareDatetime
 
 
+class MoveIncident(Frozen):
+    """Somebody above both centers moves it, in any phase and without asking; an offer that waits is overtaken.
+
+    `is_taken`: the new owner decides this itself, and so has accepted it.
+    """
+
+    transfer_id: UUID
+    to: Ownership
+    reason: Note
+    moved_at: AwareDatetime
+    is_taken: bool = False
+
+
 class AcceptTransfer(Frozen):
     """The addressed center takes it. Counts until a time-out is recorded, even if the deadline has passed."""
 
@@ -165,6 +179,25 @@ class RecordLateAnswer(Frozen):
     explanation: Explanation
 
 
+class RaiseAlarm(Frozen):
+    """More is needed: `wanted` is what the plan asks for up to the level. The level it has already is nothing."""
+
+    level: Annotated[int, Field(ge=1)]
+    plan: str
+    wanted: tuple[WantedUnits, ...]
+    reason: Note | None = None
+    explanation: Explanation | None = None
+
+
+class LowerAlarm(Frozen):
+    """Less is needed: a decision of its own, with its reason."""
+
+    level: Annotated[int, Field(ge=1)]
+    plan: str | None
+    wanted: tuple[WantedUnits, ...]
+    reason: Note
+
+
 class AcceptForAgency(Frozen):
     """A partner agency takes its part."""
 
@@ -206,6 +239,8 @@ class MergeIncident(Frozen):
     into_version: int
     into_severity: Severity
     into_status: MessageStatus
+    into_operation_id: UUID | None = None
+    """The restricted operation that the head belongs to."""
     note: Note | None = None
 
 
@@ -215,6 +250,30 @@ class AbsorbIncident(Frozen):
     merge_id: UUID
     incident_id: UUID
     incident_version: int
+
+
+class RestrictIncident(Frozen):
+    """Attach it to a restricted operation. `center_ids`: all who know of the operation; `agencies`: whose centers."""
+
+    operation_id: UUID
+    center_ids: tuple[UUID, ...]
+    agencies: tuple[str, ...] = ()
+    reason: Note
+
+
+class ChangeClearance(Frozen):
+    """Others know of the operation from here on. Nothing if the incident is not the operation's (any more)."""
+
+    operation_id: UUID
+    center_ids: tuple[UUID, ...]
+    agencies: tuple[str, ...] = ()
+
+
+class LiftRestriction(Frozen):
+    """Take it off the operation. Nothing if it is not the operation's."""
+
+    operation_id: UUID
+    reason: Note
 
 
 class UnmergeIncident(Frozen):
@@ -243,11 +302,14 @@ IncidentCommand: TypeAlias = (
     | ClaimIncident
     | ReleaseClaim
     | OfferTransfer
+    | MoveIncident
     | AcceptTransfer
     | DeclineTransfer
     | TimeOutTransfer
     | EscalateIncident
     | RecordLateAnswer
+    | RaiseAlarm
+    | LowerAlarm
     | AcceptForAgency
     | DeclineForAgency
     | ResolveIncident
@@ -255,7 +317,8 @@ IncidentCommand: TypeAlias = (
     | ReopenIncident
 )
 PairCommand: TypeAlias = MergeIncident | AbsorbIncident | UnmergeIncident | ReleaseIncident
-AnyIncidentCommand: TypeAlias = IncidentCommand | PairCommand
+LabelCommand: TypeAlias = RestrictIncident | ChangeClearance | LiftRestriction
+AnyIncidentCommand: TypeAlias = IncidentCommand | PairCommand | LabelCommand
 
 
 class AddNote(Frozen):

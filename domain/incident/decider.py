@@ -14,11 +14,14 @@ Which phase admits which command (`domain.incident.admission` holds the table, a
     ClaimIncident      x     x         x         x         -       -          -
     ReleaseClaim       x     x         x         x         x       x          x
     OfferTransfer      x     x         x         -         -       -          -
+    MoveIncident       x     x         x         x         x       x          x
     AcceptTransfer     x     x         x         -         -       -          -
     DeclineTransfer    x     x         x         x         x       x          x
     TimeOutTransfer    x     x         x         x         x       x          x
     EscalateIncident   x     x         x         .         .       .          x
     RecordLateAnswer   x     x         x         x         x       x          x
+    RaiseAlarm         x     x         x         -         -       -          -
+    LowerAlarm         x     x         x         -         -       -          -
     AcceptForAgency    x     x         x         x         -       -          x
     DeclineForAgency   x     x         x         x         -       -          x
     ResolveIncident    -     -         x         -         -       -          -
@@ -28,17 +31,25 @@ Which phase admits which command (`domain.incident.admission` holds the table, a
     AbsorbIncident     x     x         x         -         -       -          -
     UnmergeIncident    -     -         -         -         -       -          x
     ReleaseIncident    x     x         x         x         x       x          x
+    RestrictIncident   x     x         x         x         x       x          x
+    ChangeClearance    x     x         x         x         x       x          x
+    LiftRestriction    x     x         x         x         x       x          x
 
 Rules that the table does not show:
 - Accepting implies verified. Reopening leads to `open`; the last owner has it, whatever routing says.
 - Routing chooses the owner until a center has taken the incident or an offer is out; after that `incident.routed`
   repeats the owner it has, and only a transfer moves it. An accepted incident has no `accept_by`.
+- Who is above both centers moves an incident in one decision: it is offered and taken in the same append, so it has
+  exactly one owner at every position; an offer that waits is overtaken. Ended ones move too: who reopens one owns it.
 - Accepting a transfer says three things: ownership moved, the taker accepted, the giver's operator no longer has it.
 - A missed acceptance is escalated only until somebody accepted; a missed acknowledgement while the incident is live, or
   merged: the crew was sent to it and still owes its answer. What was answered too late is recorded in every phase.
+- The alarm level rises by a person's word or by a rule about severity, and falls by a person's word alone. It rises for
+  an actual incident only: an exercise sends nobody.
 - Severity falls by a person's classification and by nothing else; a rise never makes it less urgent.
 - A merge may hide neither a worse severity nor an actual incident: the head must be at least as bad, and as real.
 - An exercise or a test asks nobody to act: all its recipients are `informed`.
+- A restricted incident stays with centers that know of it, whatever routing says (`domain.incident.restricting`).
 """
 
 from __future__ import annotations
@@ -46,7 +57,7 @@ from __future__ import annotations
 from typing import TypeAlias, assert_never
 
 from domain.event import Event
-from domain.incident import merging, ownership_moves
+from domain.incident import merging, ownership_moves, restricting
 from domain.incident.admission import ADMITTED, LATE_IS_NOTHING, not_actual, phase_refusal, unknown_incident
 from domain.incident.commands import (
     AbsorbIncident,
@@ -54,6 +65,7 @@ from domain.incident.commands import (
     AcceptIncident,
     AcceptTransfer,
     AnyIncidentCommand,
+    ChangeClearance,
     ClaimIncident,
     ClassifyIncident,
     CloseIncident,
@@ -61,9 +73,13 @@ from domain.incident.commands import (
     DeclineTransfer,
     DismissIncident,
     EscalateIncident,
+    LiftRestriction,
+    LowerAlarm,
     MergeIncident,
+    MoveIncident,
     OfferTransfer,
     OpenIncident,
+    RaiseAlarm,
     RaiseSeverity,
     RecordLateAnswer,
     ReleaseClaim,
@@ -71,6 +87,7 @@ from domain.incident.commands import (
     RelocateIncident,
     ReopenIncident,
     ResolveIncident,
+    RestrictIncident,
     RouteIncident,
     TimeOutTransfer,
     UnmergeIncident,
@@ -93,6 +110,7 @@ from domain.incident.events import (
     IncidentVerified,
     SeverityRaised,
 )
+from domain.incident.plan_events import AlarmLowered, AlarmRaised
 from domain.incident.state import INITIAL, IncidentState, Missed, evolve
 from domain.refusals import Refusal
 from domain.vocabulary import AgencyRole, IncidentPhase, MessageStatus
@@ -139,10 +157,14 @@ def _decide_existing(  # noqa: C901  # one case a command, none nested
             return _release_claim(command, state)
         case AcceptIncident() | OfferTransfer() | AcceptTransfer() | DeclineTransfer() | TimeOutTransfer():
             return ownership_moves.decide(command, state)
+        case MoveIncident():
+            return ownership_moves.move(command, state)
         case EscalateIncident():
             return _escalate(command, state)
         case RecordLateAnswer():
             return _missed(command, state) if command.due_at < command.answered_at else ()
+        case RaiseAlarm() | LowerAlarm():
+            return _change_alarm(command, state)
         case AcceptForAgency() | DeclineForAgency():
             return _answer_for_agency(command, state)
         case ResolveIncident():
@@ -153,6 +175,8 @@ def _decide_existing(  # noqa: C901  # one case a command, none nested
             return (IncidentReopened(reason=command.reason),)
         case MergeIncident() | AbsorbIncident() | UnmergeIncident() | ReleaseIncident():
             return merging.decide(command, state)
+        case RestrictIncident() | ChangeClearance() | LiftRestriction():
+            return restricting.decide(command, state)
         case _:
             assert_never(command)
 
@@ -194,7 +218,7 @@ def _route(command: RouteIncident, state: IncidentState) -> Decision:
     asked = [recipient for recipient in command.recipients if recipient.role is not AgencyRole.INFORMED]
     if asked and state.status is not MessageStatus.ACTUAL:
         return not_actual(state)
-    free = not state.settled and state.offer is None
+    free = not state.settled and state.offer is None and state.knows(command.owner.center_id)
     owner = command.owner if free or state.owner is None else state.owner
     accept_by = None if state.phase is IncidentPhase.ACCEPTED else command.accept_by
     if (owner, command.recipients, accept_by) == (state.owner, state.recipients, state.accept_by):
@@ -237,6 +261,33 @@ def _missed(command: EscalateIncident | RecordLateAnswer, state: IncidentState) 
             due_at=command.due_at,
             late_s=late_s,
             next_due_at=command.next_due_at if isinstance(command, EscalateIncident) else None,
+            explanation=command.explanation,
+        ),
+    )
+
+
+def _change_alarm(command: RaiseAlarm | LowerAlarm, state: IncidentState) -> Decision:
+    now, raises = state.alarm_level, isinstance(command, RaiseAlarm)
+    if command.level == now:
+        return ()
+    if (command.level > now) is not raises:
+        way = "lower it, with a reason" if raises else "raise it"
+        detail = f"Incident {state.number} is at alarm level {now}. To bring it to {command.level}, {way}."
+        return Refusal("incident.alarm_other_way", detail, {"number": state.number, "alarm_level": str(now)})
+    if isinstance(command, LowerAlarm):
+        lowered = AlarmLowered(
+            from_level=now, to_level=command.level, plan=command.plan, wanted=command.wanted, reason=command.reason
+        )
+        return (lowered,)
+    if state.status is not MessageStatus.ACTUAL:
+        return not_actual(state)
+    return (
+        AlarmRaised(
+            from_level=now,
+            to_level=command.level,
+            plan=command.plan,
+            wanted=command.wanted,
+            reason=command.reason,
             explanation=command.explanation,
         ),
     )

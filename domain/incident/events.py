@@ -12,7 +12,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.event import Candidate, Event, Explanation, Frozen, MediaReference, Place, Reason
+from domain.event import Event, Explanation, Frozen, MediaReference, Place, Reason
+from domain.incident import restriction_events as restriction
+from domain.incident.diversion import UnitDiverted
+from domain.incident.plan_events import AlarmLowered, AlarmRaised, UnitsRecommended
 from domain.ownership import Ownership
 from domain.vocabulary import AgencyRole, DismissReason, Disposition, MessageStatus, Severity
 
@@ -321,17 +324,6 @@ class ReportAttached(Event):
     has_caller: bool = False
 
 
-class UnitsRecommended(Event):
-    """Which units would be sent and why, and what is missing. Companion stream."""
-
-    name: ClassVar[str] = "incident.units_recommended"
-    incident_id: UUID
-    unit_ids: tuple[UUID, ...]
-    shortfalls: tuple[Reason, ...]
-    candidates: tuple[Candidate, ...]
-    explanation: Explanation
-
-
 class NoteAdded(Event):
     """Somebody wrote something. Companion stream."""
 
@@ -377,8 +369,11 @@ EVENTS: tuple[type[Event], ...] = (
     TransferDeclined,
     TransferTimedOut,
     IncidentEscalated,
+    AlarmRaised,
+    AlarmLowered,
     AgencyAccepted,
     AgencyDeclined,
+    UnitDiverted,
     IncidentMerged,
     IncidentAbsorbed,
     IncidentUnmerged,
@@ -392,4 +387,5 @@ EVENTS: tuple[type[Event], ...] = (
     NoteAdded,
     NoteStruck,
     EvidenceAttached,
+    *restriction.EVENTS,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from domain.event import Event
+from domain.incident import restricting
 from domain.incident.commands import AbsorbIncident, MergeIncident, PairCommand, ReleaseIncident, UnmergeIncident
 from domain.incident.events import IncidentAbsorbed, IncidentMerged, IncidentReleased, IncidentUnmerged
 from domain.incident.state import IncidentState
@@ -46,6 +47,9 @@ def merge(command: MergeIncident, state: IncidentState) -> tuple[Event, ...] | R
             f"Incident {state.number} is real; the one it would be merged into is a {command.into_status}.",
             {"into_status": str(command.into_status)},
         )
+    refusal = restricting.apart(state, command.into_operation_id)
+    if refusal is not None:
+        return refusal
     return (
         IncidentMerged(
             merge_id=command.merge_id,

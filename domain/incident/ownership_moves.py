@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TypeAlias, assert_never
 
 from domain.event import Event
-from domain.incident.commands import AcceptIncident, AcceptTransfer, DeclineTransfer, OfferTransfer, TimeOutTransfer
+from domain.incident import restricting
+from domain.incident.admission import LIVE
+from domain.incident.commands import (
+    AcceptIncident,
+    AcceptTransfer,
+    DeclineTransfer,
+    MoveIncident,
+    OfferTransfer,
+    TimeOutTransfer,
+)
 from domain.incident.events import (
     ClaimReleased,
     IncidentAccepted,
@@ -56,6 +65,9 @@ def offer(command: OfferTransfer, state: IncidentState) -> tuple[Event, ...] | R
         return Refusal("incident.transfer_to_self", detail, {"center_id": str(command.to.center_id)})
     if state.offer is not None:
         return _already_offered(state, state.offer)
+    refusal = restricting.outside(command.to.center_id, state)
+    if refusal is not None:
+        return refusal
     if command.expires_at <= command.offered_at:
         detail = "An offer must expire after it was made. Give the other center time to answer."
         return Refusal("incident.transfer_expires_too_early", detail, {"expires_at": command.expires_at.isoformat()})
@@ -75,11 +87,42 @@ def accept_transfer(command: AcceptTransfer, state: IncidentState) -> tuple[Even
     found = _addressed(command, state)
     if isinstance(found, Refusal):
         return found
+    refusal = restricting.outside(found.to.center_id, state)
+    if refusal is not None:
+        return refusal
     moved = TransferAccepted(transfer_id=found.transfer_id, from_center_id=found.from_center_id, owner=found.to)
     accepted = IncidentAccepted(center_id=found.to.center_id)
     if state.claimed_by is None:
         return (moved, accepted)
     return (moved, accepted, ClaimReleased(operator_id=state.claimed_by))
+
+
+def move(command: MoveIncident, state: IncidentState) -> tuple[Event, ...] | Refusal:
+    """Offered and taken at once. Nothing if it is there already; one whose owner moved in the tree follows it.
+
+    A restricted one moves among those only who may know of it.
+    """
+    owner = state.owner
+    assert owner is not None, "an incident is never ownerless"
+    if owner == command.to:
+        return ()
+    refusal = restricting.outside(command.to.center_id, state)
+    if refusal is not None:
+        return refusal
+    offered = TransferOffered(
+        transfer_id=command.transfer_id,
+        from_center_id=owner.center_id,
+        to=command.to,
+        reason=command.reason,
+        expires_at=command.moved_at,
+    )
+    moved = TransferAccepted(transfer_id=command.transfer_id, from_center_id=owner.center_id, owner=command.to)
+    events: tuple[Event, ...] = (offered, moved)
+    if command.is_taken and state.phase in LIVE:
+        events += (IncidentAccepted(center_id=command.to.center_id),)
+    if state.claimed_by is not None:
+        events += (ClaimReleased(operator_id=state.claimed_by),)
+    return events
 
 
 def decline_transfer(command: DeclineTransfer, state: IncidentState) -> tuple[Event, ...] | Refusal:

@@ -35,6 +35,8 @@ from domain.incident.events import (
     TransferOffered,
     TransferTimedOut,
 )
+from domain.incident.plan_events import AlarmLowered, AlarmRaised
+from domain.incident.restriction_events import ClearanceChanged, IncidentRestricted, RestrictionLifted
 from domain.ownership import Ownership
 from domain.vocabulary import IncidentPhase, MessageStatus, Severity
 
@@ -69,6 +71,15 @@ class Missed:
 
 
 @dataclass(frozen=True, slots=True)
+class Restriction:
+    """The restricted operation it belongs to, and the centers and agencies that know of it."""
+
+    operation_id: UUID
+    center_ids: frozenset[UUID]
+    agencies: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentState:
     """`phase` and `owner` are None before it exists, and never again after.
 
@@ -93,9 +104,17 @@ class IncidentState:
     claimed_by: UUID | None = None
     offer: Offer | None = None
     missed: frozenset[Missed] = frozenset()
+    alarm_level: int = 1
     merge: Merge | None = None
     absorbed: Mapping[UUID, UUID] = field(default_factory=dict)
     """Merge id → the incident merged into this one."""
+    reopenings: int = 0
+    """How often it was reopened: after a closed case, another one needs one more."""
+    restriction: Restriction | None = None
+
+    def knows(self, center_id: UUID) -> bool:
+        """Whether a center may know of it, as far as a label says."""
+        return self.restriction is None or center_id in self.restriction.center_ids
 
 
 INITIAL = IncidentState()
@@ -133,20 +152,30 @@ def evolve(state: IncidentState, event: Event) -> IncidentState:  # noqa: C901  
         case IncidentEscalated():
             missed = Missed(event.deadline, event.assignment_id, event.level, event.due_at)
             return replace(state, missed=state.missed | {missed})
+        case AlarmRaised(to_level=level) | AlarmLowered(to_level=level):
+            return replace(state, alarm_level=level)
         case AgencyAccepted(agency=agency):
             return replace(state, answers={**state.answers, agency: "accepted"})
         case AgencyDeclined(agency=agency):
             return replace(state, answers={**state.answers, agency: "declined"})
         case IncidentMerged() | IncidentUnmerged() | IncidentAbsorbed() | IncidentReleased():
             return _joined(state, event)
+        case IncidentRestricted() | ClearanceChanged() | RestrictionLifted():
+            return replace(state, restriction=_restriction(event))
         case IncidentResolved():
             return replace(state, phase=IncidentPhase.RESOLVED)
         case IncidentClosed():
             return replace(state, phase=IncidentPhase.CLOSED)
         case IncidentReopened():
-            return replace(state, phase=IncidentPhase.OPEN, settled=True)
+            return replace(state, phase=IncidentPhase.OPEN, settled=True, reopenings=state.reopenings + 1)
         case _:
             return state
+
+
+def _restriction(event: IncidentRestricted | ClearanceChanged | RestrictionLifted) -> Restriction | None:
+    if isinstance(event, RestrictionLifted):
+        return None
+    return Restriction(event.operation_id, frozenset(event.center_ids), frozenset(event.agencies))
 
 
 def _opened(event: IncidentOpened) -> IncidentState:

@@ -24,8 +24,15 @@ class StartShift(Frozen):
 
 
 class EndShift(Frozen):
-    """Off duty."""
+    """Off duty. `demands_handover`: the rules of the center ask for a signed hand-over while something is open.
 
+    `without_handover` is a supervisor's reason why this shift ends without one.
+    """
+
+    open_items: int | None = Field(default=None, ge=0)
+    demands_handover: bool = False
+    handover_id: UUID | None = None
+    without_handover: str | None = Field(default=None, min_length=1, max_length=2_000)
     note: str | None = Field(default=None, max_length=2_000)
 
 

@@ -50,9 +50,7 @@ def decide(command: OperatorCommand, state: OperatorState) -> Decision:
         case StartShift():
             return _start_shift(command, state)
         case EndShift():
-            if state.on_shift_at is None:
-                return ()
-            return (ShiftEnded(center_id=state.on_shift_at, note=command.note),)
+            return () if state.on_shift_at is None else _end_shift(command, state.on_shift_at)
         case _:
             assert_never(command)
 
@@ -77,3 +75,23 @@ def _start_shift(command: StartShift, state: OperatorState) -> Decision:
     if state.on_shift_at is not None:
         return Refusal("operator.already_on_shift", "End the shift at the other center first.")
     return (ShiftStarted(center_id=command.center_id),)
+
+
+def _end_shift(command: EndShift, center_id: UUID) -> Decision:
+    is_lacking = command.demands_handover and command.open_items != 0 and command.handover_id is None
+    if is_lacking and command.without_handover is None:
+        return Refusal(
+            "operator.shift_not_handed_over",
+            f"{command.open_items} items are open here. Hand the shift over (POST /v1/centers/{{center}}/handovers) "
+            "and have it signed, or let a supervisor end it with a reason.",
+            {"open_items": str(command.open_items), "center_id": str(center_id)},
+        )
+    return (
+        ShiftEnded(
+            center_id=center_id,
+            note=command.note,
+            open_items=command.open_items,
+            handover_id=command.handover_id,
+            without_handover=command.without_handover if is_lacking else None,
+        ),
+    )

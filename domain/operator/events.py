@@ -31,11 +31,18 @@ class ShiftStarted(Event):
 
 
 class ShiftEnded(Event):
-    """Off duty; claims are released by the one who takes over."""
+    """Off duty; claims are released by the one who takes over.
+
+    `open_items` were open at the center then, None: nobody counted; `handover_id` is the signed hand-over of the shift;
+    `without_handover` says why a supervisor let it end without the one that was demanded.
+    """
 
     name: ClassVar[str] = "operator.shift_ended"
     center_id: UUID
     note: str | None = Field(default=None, max_length=2_000)
+    open_items: int | None = Field(default=None, ge=0)
+    handover_id: UUID | None = None
+    without_handover: str | None = Field(default=None, max_length=2_000)
 
 
 EVENTS: tuple[type[Event], ...] = (OperatorEnrolled, ShiftStarted, ShiftEnded)

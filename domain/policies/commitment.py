@@ -19,6 +19,7 @@ from uuid import UUID
 from domain.assignment.commands import CancelAssignment
 from domain.assignment.decider import decide
 from domain.assignment.state import Assignment, UnitState
+from domain.casework.state import CaseState
 from domain.event import Event, Explanation, Reason
 from domain.refusals import Refusal
 from domain.vocabulary import IncidentPhase
@@ -79,6 +80,15 @@ def still_committed(number: str, found: Sequence[Commitment], *, told: str | Non
             "call_signs": ", ".join(each.unit.call_sign for each in named[:UNITS_NAMED_MAX]),
             "unit_count": str(len({each.unit_id for each in found})),
         },
+    )
+
+
+def still_in_casework(number: str, case_id: UUID, case: CaseState) -> Refusal:
+    """Why the incident cannot be closed or dismissed: its case, or that of one merged into it, is open."""
+    return Refusal(
+        "incident.case_open",
+        f"The case of {case.number} is {case.phase}. Close or void it before incident {number} ends.",
+        {"number": number, "case_id": str(case_id), "case_number": case.number, "phase": str(case.phase)},
     )
 
 

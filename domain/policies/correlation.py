@@ -57,10 +57,15 @@ class Case:
 
 def correlate(index: CorrelationIndex, alerts: Iterable[Alert], rules: CorrelationRules) -> Judgement:
     """Judge a page in order. The index is left as it was: it changes by facts only."""
-    judgement = Judgement()
     with index.tentatively():
-        for alert in alerts:
-            _judge(index, alert, rules, judgement)
+        return correlate_for_good(index, alerts, rules)
+
+
+def correlate_for_good(index: CorrelationIndex, alerts: Iterable[Alert], rules: CorrelationRules) -> Judgement:
+    """The same, and the index keeps what came of it: for trials, of which no fact ever comes back."""
+    judgement = Judgement()
+    for alert in alerts:
+        _judge(index, alert, rules, judgement)
     return judgement
 
 

@@ -39,8 +39,8 @@ from domain.incident.events import (
     NumberAllocated,
     ReportAttached,
     SeverityRaised,
-    UnitsRecommended,
 )
+from domain.incident.plan_events import UnitsRecommended
 from domain.policies.correlation_rules import CorrelationRules
 from domain.policies.proximity import Grid
 from domain.vocabulary import DismissReason, MessageStatus, Severity

@@ -20,7 +20,6 @@ rests until the crew answers, or until a head is live again and owes what was mi
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,6 +32,7 @@ from domain.incident.admission import LIVE
 from domain.incident.commands import EscalateIncident, RecordLateAnswer, TimeOutTransfer
 from domain.incident.state import IncidentState
 from domain.ownership import Ownership
+from domain.policies.dues import DueQueue
 from domain.rulebook.content import Rulebook
 
 POLICY = "escalation"
@@ -63,35 +63,18 @@ class Due:
         """accept, acknowledge or transfer."""
         return self.key[0]
 
+    @property
+    def stream_id(self) -> UUID:
+        """The incident."""
+        return self.incident_id
 
-class DueList:
-    """What is due when: a fold of the log, earliest first."""
+
+class DueList(DueQueue[tuple[str, UUID], Due]):
+    """What is due when, and what rests."""
 
     def __init__(self) -> None:
-        self._dues: dict[tuple[str, UUID], Due] = {}
-        self._heap: list[tuple[datetime, int, tuple[str, UUID]]] = []
+        super().__init__()
         self._resting: dict[tuple[str, UUID], Due] = {}
-
-    def __len__(self) -> int:
-        return len(self._dues)
-
-    def __contains__(self, key: tuple[str, UUID]) -> bool:
-        return key in self._dues
-
-    def until(self, now: datetime, limit: int) -> list[Due]:
-        """Deadlines that have passed, earliest first."""
-        passed: dict[tuple[str, UUID], Due] = {}
-        while len(passed) < limit and (heap := self._trimmed()) and heap[0][0] <= now:
-            key = heapq.heappop(heap)[2]
-            passed[key] = self._dues[key]
-        for due in passed.values():
-            self._put(due)
-        return list(passed.values())
-
-    def next_at(self) -> datetime | None:
-        """The earliest deadline."""
-        heap = self._trimmed()
-        return heap[0][0] if heap else None
 
     def oldest_position(self) -> int | None:
         """The first fact that this list still needs; None if it is empty."""
@@ -99,7 +82,7 @@ class DueList:
 
     def drop(self, key: tuple[str, UUID]) -> None:
         """It is answered."""
-        self._dues.pop(key, None)
+        super().drop(key)
         self._resting.pop(key, None)
 
     def rest(self, key: tuple[str, UUID]) -> None:
@@ -113,20 +96,6 @@ class DueList:
         for due in self._resting.values():
             self._put(due)
         self._resting.clear()
-
-    def _put(self, due: Due) -> None:
-        self._dues[due.key] = due
-        heapq.heappush(self._heap, (due.due_at, due.position, due.key))
-
-    def _trimmed(self) -> list[tuple[datetime, int, tuple[str, UUID]]]:
-        """The heap without entries that were dropped or replaced at its head."""
-        while self._heap:
-            due_at, _, key = self._heap[0]
-            due = self._dues.get(key)
-            if due is not None and due.due_at == due_at:
-                break
-            heapq.heappop(self._heap)
-        return self._heap
 
     def apply(self, fact: Fact[Event]) -> None:
         """Fold one fact; those that set or meet no deadline change nothing."""
@@ -167,10 +136,12 @@ class DueList:
 
     def _told_anew(self, fact: Fact[Event], is_merged: bool) -> None:
         """Others are told while it is merged, from the first level on; then those before, from where they were."""
-        for dues in (self._dues, self._resting):
-            for key, due in dues.items():
-                if due.kind == ACKNOWLEDGE and due.incident_id == fact.stream_id and due.answered_at is None:
-                    dues[key] = _joined(due) if is_merged else _apart(due, fact.occurred_at)
+        for due in [*self._dues.values()]:
+            if _is_of(due, fact.stream_id):
+                self._put(_joined(due) if is_merged else _apart(due, fact.occurred_at))
+        for key, due in self._resting.items():
+            if _is_of(due, fact.stream_id):
+                self._resting[key] = _joined(due) if is_merged else _apart(due, fact.occurred_at)
 
     def _routed(self, fact: Fact[Event], accept_by: datetime | None) -> None:
         key = (ACCEPT, fact.stream_id)
@@ -200,6 +171,11 @@ class DueList:
         if event.acknowledge_by is not None:
             key = (ACKNOWLEDGE, event.assignment_id)
             self._put(Due(key, event.incident_id, event.acknowledge_by, fact.position, unit_id=fact.stream_id))
+
+
+def _is_of(due: Due, incident_id: UUID) -> bool:
+    """Whether a crew of this incident still owes its answer."""
+    return due.kind == ACKNOWLEDGE and due.incident_id == incident_id and due.answered_at is None
 
 
 def _joined(due: Due) -> Due:
@@ -292,7 +268,15 @@ def _told(due: Due, state: IncidentState, head: IncidentState) -> Ownership | No
     if state.owner is None or head.owner is None:
         return None
     is_anothers = head.owner.center_id != state.owner.center_id
-    return level_up(head.owner, due.level - 1 if is_anothers else due.level)
+    return level_up(_knowing(head), due.level - 1 if is_anothers else due.level)
+
+
+def _knowing(head: IncidentState) -> Ownership:
+    """The owner, with those above it that may know of the incident: the city always does. Who may not cannot act."""
+    owner = head.owner
+    assert owner is not None, "asked before"
+    path = tuple(center_id for center_id in owner.path if head.knows(center_id))
+    return owner.model_copy(update={"path": path}) if path else owner
 
 
 def _assignment(due: Due) -> UUID | None:

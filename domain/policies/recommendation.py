@@ -3,7 +3,8 @@
 Nearest means by where a unit is believed to be. A position older than `position_stale_after_s` is worth less: for each
 second beyond, the unit may be `stale_drift_m_per_s` farther away than it looks. One older than
 `position_useless_after_s`, or none at all, is no belief: the unit is taken to be at its home, and that is said.
-A less preferred kind of unit is taken when it is nearer by `preference_worth_m` a rank.
+A less preferred kind of unit is taken when it is nearer by `preference_worth_m` a rank. What units on the incident fill
+already is not looked for again.
 
 A flood asks hundreds of times a second, of the same units: what depends on a unit alone is worked out once for all
 incidents of a moment (`Fleet`), and what people are told only of the few that are named.
@@ -19,15 +20,19 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from domain.event import GeoPoint, Reason
-from domain.incident.events import UnitsRecommended
+from domain.incident.plan_events import UnitsRecommended
+from domain.incident.state import IncidentState
+from domain.incident.wanted import Sent, there
+from domain.policies.plans import plan_of, response_of, wanted_units
 from domain.policies.proximity import Spot
-from domain.rulebook.content import ResponseRule, Rulebook
+from domain.rulebook.content import Rulebook
+from domain.rulebook.plans import ResponseRule
 from domain.vocabulary import UnitKind
 
 POLICY = "recommendation"
 CANDIDATES_MAX = 8
 """Named for each response rule: the chosen ones and the next best, nearest first."""
-AGAINST = ("busy", "lacks_skill", "too_far")
+AGAINST = ("busy", "reserved", "lacks_skill", "too_far")
 """What may speak against a unit, most basic first."""
 
 
@@ -45,6 +50,7 @@ class UnitView:
     is_busy: bool
     position: GeoPoint | None = None
     age_s: float | None = None
+    is_reserved: bool = False
 
 
 class Standing:
@@ -99,25 +105,34 @@ first two they are taken; the cost orders, the distance is what people are told.
 
 
 def recommend(
-    incident_id: UUID, category: str, point: GeoPoint | None, fleet: Fleet, positions: tuple[int, ...] = ()
+    incident_id: UUID,
+    state: IncidentState,
+    fleet: Fleet,
+    positions: tuple[int, ...] = (),
+    sent: Sequence[Sent] = (),
 ) -> UnitsRecommended | None:
-    """What the category's response rules would send to the point. None if the category sends nobody."""
-    rules = fleet.rulebook.category(category).response
+    """What the rules would send at the alarm level, beside the units that are `sent`. None if nobody at all."""
+    category, severity, level = state.category, state.severity, state.alarm_level
+    rules = response_of(fleet.rulebook, category, severity, level)
     if not rules:
         return None
+    unfilled = [rule.units - filled for rule, filled in zip(rules, there(rules, sent), strict=True)]
+    plan, point = plan_of(fleet.rulebook, category, severity), state.place.point
     chosen: list[UUID] = []
     shortfalls: list[Reason] = []
     candidates: list[dict[str, Any]] = []
     spot = Spot(point) if point is not None else None
-    for number, rule in enumerate(rules, 1):
+    for number, (rule, units) in enumerate(zip(rules, unfilled, strict=True), 1):
+        if not units:
+            continue
         if spot is None:
             shortfalls.append(_reason("no_point", rule))
             continue
         weighed = sorted(_weighed(rule, spot, fleet, chosen))
-        taken = list(islice((each[1] for each in weighed if not _against(rule, each)), rule.units))
+        taken = list(islice((each[1] for each in weighed if not _against(rule, each)), units))
         chosen += taken
         candidates += [_candidate(rule, number, each, taken) for each in weighed[:CANDIDATES_MAX]]
-        shortfalls += _shortfalls(rule, weighed, len(taken), fleet)
+        shortfalls += _shortfalls(rule, units, weighed, len(taken), fleet)
     # Validated in one go: each value by itself would be a third of the time in which a recommendation is made.
     return UnitsRecommended.model_validate(
         {
@@ -130,14 +145,20 @@ def recommend(
                 "input_positions": positions,
                 "reasons": tuple(_reason("wanted", rule, units=str(rule.units)) for rule in rules),
             },
+            "plan": None if plan is None else plan.code,
+            "alarm_level": level,
+            "wanted": wanted_units(rules),
+            "unfilled": tuple(unfilled),
         }
     )
 
 
-def chosen_again(recorded: UnitsRecommended, category: str, rulebook: Rulebook) -> tuple[UUID, ...]:
+def chosen_again(recorded: UnitsRecommended, state: IncidentState, rulebook: Rulebook) -> tuple[UUID, ...]:
     """The choice made again from the candidates that were recorded, with the ages and distances they had."""
     chosen: list[UUID] = []
-    for number, rule in enumerate(rulebook.category(category).response, 1):
+    rules = response_of(rulebook, state.category, state.severity, state.alarm_level)
+    looked_for = recorded.unfilled or tuple(rule.units for rule in rules)
+    for number, (rule, units) in enumerate(zip(rules, looked_for, strict=True), 1):
         fitting = []
         for candidate in recorded.candidates:
             unit, belief, *against = candidate.reasons
@@ -148,7 +169,7 @@ def chosen_again(recorded: UnitsRecommended, category: str, rulebook: Rulebook) 
             rank = rule.unit_kinds.index(UnitKind(unit.values["kind"]))
             cost = candidate.distance_m + stale_s * rulebook.stale_drift_m_per_s + rank * rule.preference_worth_m
             fitting.append((cost, candidate.id))
-        chosen += [UUID(unit_id) for _, unit_id in sorted(fitting)[: rule.units]]
+        chosen += [UUID(unit_id) for _, unit_id in sorted(fitting)[:units]]
     return tuple(chosen)
 
 
@@ -166,7 +187,7 @@ def _against(rule: ResponseRule, weighed: Weighed) -> tuple[str, ...]:
     """What speaks against a unit. Asked of few: the nearest ones, until there are enough."""
     _, _, distance, standing = weighed
     unit = standing.unit
-    holds = unit.is_busy, not unit.skills.issuperset(rule.skills), distance > rule.max_distance_m
+    holds = unit.is_busy, unit.is_reserved, not unit.skills.issuperset(rule.skills), distance > rule.max_distance_m
     return tuple(compress(AGAINST, holds))
 
 
@@ -209,12 +230,12 @@ def _why_not(code: str, rule: ResponseRule, unit: UnitView) -> Reason:
     return Reason(code=f"recommendation.{code}", values=values)
 
 
-def _shortfalls(rule: ResponseRule, weighed: Sequence[Weighed], found: int, fleet: Fleet) -> list[Reason]:
-    """Why there are fewer than wanted: every cause that took units away, most basic first."""
-    if found >= rule.units:
+def _shortfalls(rule: ResponseRule, units: int, weighed: Sequence[Weighed], found: int, fleet: Fleet) -> list[Reason]:
+    """Why there are fewer than looked for: every cause that took units away, most basic first."""
+    if found >= units:
         return []
     registered = sum(kin.registered for kin in fleet.kin(rule).values())
-    reasons = [_reason("too_few", rule, wanted=str(rule.units), found=str(found))]
+    reasons = [_reason("too_few", rule, wanted=str(units), found=str(found))]
     if not registered:
         return [*reasons, _reason("none_registered", rule)]
     if not weighed:

@@ -24,13 +24,13 @@ from domain.incident.commands import RouteIncident
 from domain.incident.events import Recipient
 from domain.incident.state import IncidentState
 from domain.ownership import Ownership
+from domain.policies.plans import ROLE_RANK, agencies_of
 from domain.rulebook.content import CategoryRule, Rulebook
 from domain.vocabulary import AgencyRole, IncidentPhase, MessageStatus, OwnerRule, RoutingClass
 
 POLICY = "routing"
 PARTS_KEPT_MAX = 10_000
 """Recipients and candidates, a few for each center: every incident names some of the same."""
-ROLE_RANK = {AgencyRole.RESPONSIBLE: 0, AgencyRole.SUPPORTING: 1, AgencyRole.INFORMED: 2}
 LEVEL_WANTED = {OwnerRule.STATION: 3, OwnerRule.DISTRICT: 2, OwnerRule.CITY: 1}
 
 
@@ -126,9 +126,9 @@ def responsible_agency(rule: CategoryRule) -> str:
 
 def _recipients(rule: CategoryRule, given: RoutingInput, owner: Ownership) -> tuple[Recipient, ...]:
     """Agencies and the second level, strongest role first; within a role, by GB/T 30428's order."""
-    ground, territorial = given.ground, given.rulebook.territorial_agency
+    ground, territorial, state = given.ground, given.rulebook.territorial_agency, given.state
     found: dict[tuple[str, UUID], Recipient] = {}
-    for entry in rule.agencies:
+    for entry in agencies_of(given.rulebook, state.category, state.severity, state.alarm_level):
         seat, why = _seat_of(entry.agency, given, owner)
         _add(found, _recipient(entry.agency, seat.center_id, seat.path, entry.role, why, entry.agency))
     if rule.also_level_two is not None:
@@ -137,7 +137,7 @@ def _recipients(rule: CategoryRule, given: RoutingInput, owner: Ownership) -> tu
                 told, why = node.agency or territorial, "routing.second_level_at_once"
                 _add(found, _recipient(told, node.center_id, node.path, rule.also_level_two, why, None))
     recipients = list(found.values())
-    if given.state.status is not MessageStatus.ACTUAL:
+    if state.status is not MessageStatus.ACTUAL:
         recipients = [recipient.model_copy(update={"role": AgencyRole.INFORMED}) for recipient in recipients]
     lateral_first = rule.routing_class is RoutingClass.COMPONENT
     return tuple(

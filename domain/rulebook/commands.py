@@ -23,4 +23,19 @@ class ActivateRulebook(Frozen):
     effective_at: AwareDatetime
 
 
-RulebookCommand: TypeAlias = PublishRulebook | ActivateRulebook
+class ScheduleRulebook(Frozen):
+    """Let a published version decide from an instant ahead on. Scheduled again, it is another instant."""
+
+    version: int = Field(ge=1)
+    effective_at: AwareDatetime
+    asked_at: AwareDatetime
+
+
+class UnscheduleRulebook(Frozen):
+    """Let it not be put in force by itself."""
+
+    version: int = Field(ge=1)
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+RulebookCommand: TypeAlias = PublishRulebook | ActivateRulebook | ScheduleRulebook | UnscheduleRulebook

@@ -25,4 +25,20 @@ class RulebookActivated(Event):
     effective_at: AwareDatetime
 
 
-EVENTS: tuple[type[Event], ...] = (RulebookPublished, RulebookActivated)
+class RulebookScheduled(Event):
+    """This version is to decide from then on. When its time comes that is a fact of its own: `rulebook.activated`."""
+
+    name: ClassVar[str] = "rulebook.scheduled"
+    version: int = Field(ge=1)
+    effective_at: AwareDatetime
+
+
+class RulebookUnscheduled(Event):
+    """It is not to be put in force by itself after all."""
+
+    name: ClassVar[str] = "rulebook.unscheduled"
+    version: int = Field(ge=1)
+    reason: str = Field(max_length=2_000)
+
+
+EVENTS: tuple[type[Event], ...] = (RulebookPublished, RulebookActivated, RulebookScheduled, RulebookUnscheduled)

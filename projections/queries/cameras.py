@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from math import cos, radians
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, DateTime, Select, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import JSONB
 
 from projections import tables
 from projections.queries.board import LIMIT_MAX
+from projections.queries.conditions import blind, silent_now
 
 METRES_PER_DEGREE = 111_195.0
 """Of latitude, on a sphere of 6,371 km."""
 RADIUS_MAX_M = 20_000.0
+BOXES_MAX = 50
+EYES_MAX = 500_000
+"""Three times the cameras of the city, attached ones included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +34,17 @@ class Box:
     north: float
 
 
+@dataclass(frozen=True, slots=True)
+class DayEnd:
+    """A day, and the instant at which it ends where the city is."""
+
+    day: date
+    at: datetime
+
+
 _CAMERAS = select(
     tables.cameras,
+    silent_now().label("silent"),
     tables.sites.c.site_class,
     tables.sites.c.address,
     tables.sites.c.phase.label("site_phase"),
@@ -64,10 +79,18 @@ def inside(
 
 
 def of_center(
-    center_id: UUID, *, after_code: str | None = None, limit: int, site_class: str | None = None
+    path: Sequence[UUID], *, after_code: str | None = None, limit: int, site_class: str | None = None
 ) -> Select[Any]:
-    """Cameras of a center and of all below it, by code."""
-    query = _CAMERAS.where(tables.cameras.c.path.contains([center_id]))
+    """Cameras of a center (its path, itself last) and of all below it, by code.
+
+    A center stands at one place of every path below it, which an index finds in the order of codes; that it stands
+    somewhere in the path, no index finds in any order.
+    """
+    cameras, sites = tables.cameras, tables.sites
+    query = _CAMERAS.where(cameras.c.path[len(path)] == path[-1])
+    if site_class is not None:
+        # True of every such camera's site as well: with it, few sites are found first.
+        query = query.where(sites.c.path[len(path)] == path[-1])
     return _by_code(_filtered(query, site_class, with_detached=False), after_code, limit)
 
 
@@ -84,6 +107,29 @@ def by_reference(city: str, reference: str) -> Select[Any]:
     ).limit(LIMIT_MAX)
 
 
+def eyes(boxes: Sequence[Box], end: DayEnd | None) -> Select[Any]:
+    """`camera_id`, `lon`, `lat`, `range_m` of cameras in some boxes that could be used at a day's end; None: now."""
+    table, sites = tables.cameras, tables.sites
+    query = select(table.c.camera_id, table.c.lon, table.c.lat, table.c.range_m).where(_within(boxes))
+    if end is None:
+        query = query.where(
+            table.c.detached_at.is_(None), or_(table.c.expires_at.is_(None), table.c.expires_at > func.now())
+        )
+    else:
+        query = query.outerjoin(sites, sites.c.site_id == table.c.site_id).where(
+            or_(
+                table.c.is_own & (sites.c.built_on <= end.day),
+                _attached_at(end.at),
+            )
+        )
+    return query.limit(EYES_MAX)
+
+
+def blind_eyes(boxes: Sequence[Box], end: DayEnd | None) -> Select[Any]:
+    """`camera_id`, `what`, `began_at` of those among them that could not see at a day's end; None: now."""
+    return blind(_within(boxes), None if end is None else end.at)
+
+
 def coverage(on: date) -> Select[Any]:
     """Sites standing on a day, by class and building phase."""
     table = tables.sites
@@ -92,6 +138,55 @@ def coverage(on: date) -> Select[Any]:
         .where(table.c.built_on <= on)
         .group_by(table.c.site_class, table.c.phase)
         .order_by(table.c.site_class, table.c.phase)
+    )
+
+
+def owned(query: Select[Any], *, is_own: bool | None) -> Select[Any]:
+    """The city's own cameras only, or attached ones only; None: both."""
+    return query if is_own is None else query.where(tables.cameras.c.is_own == is_own)
+
+
+def in_condition(
+    query: Select[Any], *, health: str | None = None, armed: bool | None = None, silent: bool | None = None
+) -> Select[Any]:
+    """Those only that are so now; None: however they are."""
+    if health is not None:
+        query = query.where(tables.cameras.c.health == health)
+    if armed is not None:
+        query = query.where(tables.cameras.c.armed == armed)
+    if silent is not None:
+        query = query.where(silent_now() if silent else ~silent_now())
+    return query
+
+
+def _within(boxes: Sequence[Box]) -> ColumnElement[bool]:
+    table = tables.cameras
+    return or_(
+        *(
+            table.c.lat.between(box.south, box.north) & table.c.lon.between(box.west, box.east)
+            for box in boxes[:BOXES_MAX]
+        )
+    )
+
+
+def _attached_at(after: datetime) -> ColumnElement[bool]:
+    """Some attachment of it held at that instant, whatever came later."""
+    one = func.jsonb_array_elements(tables.cameras.c.attachments).table_valued("value").render_derived()
+    each = one.c.value.cast(JSONB)
+
+    def at(name: str) -> ColumnElement[Any]:
+        said: ColumnElement[Any] = each[name].astext.cast(DateTime(timezone=True))
+        return said
+
+    return (
+        select(literal(1))
+        .select_from(one)
+        .where(
+            at("attached_at") < after,
+            or_(at("ended_at").is_(None), at("ended_at") >= after),
+            or_(at("expires_at").is_(None), at("expires_at") >= after),
+        )
+        .exists()
     )
 
 

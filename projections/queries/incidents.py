@@ -8,8 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Select, select
 
-from projections import tables
+from projections import city_tables, tables
+from projections.queries import sight as sights
 from projections.queries.board import LIMIT_MAX
+from projections.queries.sight import Sight
 
 
 def card(incident_id: UUID) -> Select[Any]:
@@ -53,9 +55,10 @@ def reports(incident_id: UUID) -> Select[Any]:
     return select(table).where(table.c.incident_id == incident_id).order_by(table.c.filed_position).limit(LIMIT_MAX)
 
 
-def report(report_id: UUID) -> Select[Any]:
-    """One report."""
-    return select(tables.reports).where(tables.reports.c.report_id == report_id)
+def report(report_id: UUID, *, sight: Sight) -> Select[Any]:
+    """One report; of a hidden incident there is none, whoever took it."""
+    table = tables.reports
+    return select(table).where(table.c.report_id == report_id, sights.of(table.c.incident_id, sight))
 
 
 def reports_about(subject_id: UUID) -> Select[Any]:
@@ -67,3 +70,8 @@ def reports_about(subject_id: UUID) -> Select[Any]:
         .order_by(table.c.filed_position.desc())
         .limit(LIMIT_MAX)
     )
+
+
+def checklist(incident_id: UUID) -> Select[Any]:
+    """What is ticked off of an incident's checklist."""
+    return select(city_tables.checklists).where(city_tables.checklists.c.incident_id == incident_id).limit(LIMIT_MAX)

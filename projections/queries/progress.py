@@ -16,6 +16,8 @@ from projections import tables
 
 CHANGES_CHANNEL = "dispatch_board"
 """NOTIFY channel: one hint a page, in the transaction of its rows; the payload is the page's position."""
+ORDERS_HINT = "orders"
+"""The payload on the same channel when a page changed orders, which are folded apart from the board."""
 CHANGES_LIMIT = 1_000
 
 

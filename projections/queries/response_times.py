@@ -11,6 +11,8 @@ from sqlalchemy import Double, Select, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from projections import tables
+from projections.queries import sight as sights
+from projections.queries.sight import Sight
 from projections.response_times import STEPS
 
 INTERVALS: tuple[tuple[str, str], ...] = (
@@ -33,6 +35,7 @@ def percentiles(
     start: str,
     stop: str,
     *,
+    sight: Sight,
     since: datetime,
     until: datetime,
     fractions: Sequence[float] = PERCENTILES,
@@ -57,7 +60,10 @@ def percentiles(
         func.max(seconds).label("seconds_max"),
     ]
     query = select(*([table.c[by]] if by is not None else []), *columns).where(
-        table.c.opened_at >= since, table.c.opened_at < until, ~table.c.is_exercise
+        table.c.opened_at >= since,
+        table.c.opened_at < until,
+        ~table.c.is_exercise,
+        sights.of(table.c.incident_id, sight),
     )
     if center_id is not None:
         query = query.where(table.c.owner_path.contains([center_id]))

@@ -8,13 +8,16 @@ from uuid import UUID
 from sqlalchemy import Select, func, or_, select
 
 from projections import tables
+from projections.queries import sight as sights
 from projections.queries.board import LIMIT_MAX
+from projections.queries.sight import Sight
 from projections.words import query_tokens
 
 
 def incidents(
     text: str,
     *,
+    sight: Sight,
     center_id: UUID | None = None,
     agency: str | None = None,
     before_position: int | None = None,
@@ -30,7 +33,8 @@ def incidents(
     table, words = tables.board, tables.search
     by_words = select(words.c.incident_id).where(words.c.tokens.contains(wanted), words.c.incident_id.is_not(None))
     by_camera = select(tables.cameras.c.camera_id).where(tables.cameras.c.code == text.strip())
-    query = select(table).where(or_(table.c.incident_id.in_(by_words), table.c.camera_id.in_(by_camera)))
+    found = or_(table.c.incident_id.in_(by_words), table.c.camera_id.in_(by_camera))
+    query = select(table).where(found, sights.board(sight))
     if center_id is not None:
         query = query.where(table.c.visible_center_ids.contains([center_id]))
     if agency is not None:

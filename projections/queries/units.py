@@ -37,6 +37,12 @@ def roster(
     return query.order_by(table.c.call_sign).limit(min(limit, LIMIT_MAX) + 1)
 
 
+def reserved_for(operation_id: UUID) -> Select[Any]:
+    """Units that are kept for an operation, by call sign."""
+    wanted = tables.units.c.reservations.contains([{"operation_id": str(operation_id)}])
+    return select(tables.units).where(wanted).order_by(tables.units.c.call_sign).limit(LIMIT_MAX)
+
+
 def one(unit_id: UUID) -> Select[Any]:
     """One unit."""
     return select(tables.units).where(tables.units.c.unit_id == unit_id)

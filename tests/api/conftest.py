@@ -16,11 +16,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 
-from dispatch.api.application import create_application
-from dispatch.api.authentication import Authenticator
-from dispatch.api.database import Database
+from dispatch.api.access.authentication import Authenticator
+from dispatch.api.access.tokens import Identity, Issuer, OwnKey, Verifier
+from dispatch.api.application import ROUTERS, create_application
+from dispatch.api.http.database import Database
 from dispatch.api.server import Server, listening, server_of
-from dispatch.api.tokens import Identity, Issuer, OwnKey, Verifier
 from dispatch.api.wiring import Services
 from dispatch.config import Settings
 from dispatch.directory import Directory
@@ -31,8 +31,10 @@ from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.ingest.gathering import PAGE_EVERY_S
+from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
+from dispatch.store.edge import PostgresHeardGateways
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import PostgresLog
 from dispatch.store.roster import PostgresRoster
@@ -114,6 +116,22 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, min_position_wait_s=0.3, caller_requests_per_s=10_000)
 
 
+FIRST: list[tuple[FastAPI, Description]] = []
+
+
+def described(app: FastAPI) -> Description:
+    """What the application promises, which is what the first one does, and the routes as the first one has them.
+
+    What the framework derives from the routes, when they are first used and for the description, costs more CPU than
+    most tests. All applications have the same routes, and who serves them is said by each request.
+    """
+    if not FIRST:
+        FIRST.append((app, Description(app.openapi())))
+    first, description = FIRST[0]
+    app.router.routes[-len(ROUTERS) :] = first.router.routes[-len(ROUTERS) :]
+    return description
+
+
 @asynccontextmanager
 async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
     """The application on a fresh database with the town in it."""
@@ -152,6 +170,7 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
                 Quarantine(EdgeStatements(pool), scribe, ids),
                 wait_s_max=settings.alert_wait_s_max,
                 page_every_s=PAGE_EVERY_S,
+                hearing=Hearing(PostgresHeardGateways(pool), clock),
             ),
         )
         projector = await Projector.open(log, dsn)
@@ -164,7 +183,7 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
             httpx.AsyncClient(
                 transport=transport,
                 base_url="http://edge",
-                event_hooks={"response": [Description(app.openapi()).check]},
+                event_hooks={"response": [described(app).check]},
             )
         )
         yield Edge(app, services, projector, client, Issuer(key, ISSUER, AUDIENCE), dsn)
@@ -190,14 +209,28 @@ async def server(edge: Edge) -> AsyncIterator[tuple[Server, str]]:
     await asyncio.wait_for(task, STOP_WAIT_S)
 
 
-@pytest.fixture(scope="session")
-async def quiet_edge(shared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
-    """One edge for all tests that change nothing in the town: refusals, descriptions, tokens."""
+@asynccontextmanager
+async def a_shared_edge(shared: dict[str, str], folder: Path) -> AsyncIterator[Edge]:
+    """An edge for many tests, on a database of its own."""
     name = f"q_{secrets.token_hex(6)}"
     administrator = await asyncpg.connect(shared["server"])
     await administrator.execute(f'CREATE DATABASE "{name}" TEMPLATE "{shared["template"]}"')
-    settings = Settings(data_dir=tmp_path_factory.mktemp("quiet"), caller_requests_per_s=10_000)
+    settings = Settings(data_dir=folder, caller_requests_per_s=10_000, min_position_wait_s=0.05)
     async with an_edge(database_of(shared["server"], name), settings) as made:
         yield made
     await administrator.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await administrator.close()
+
+
+@pytest.fixture(scope="session")
+async def quiet_edge(shared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """One edge for all tests that change nothing in the town: refusals, descriptions, tokens."""
+    async with a_shared_edge(shared, tmp_path_factory.mktemp("quiet")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+async def busy_edge(shared: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
+    """One edge for all tests that tell what they did from what others did there."""
+    async with a_shared_edge(shared, tmp_path_factory.mktemp("busy")) as made:
+        yield made

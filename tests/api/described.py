@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 
 UNDESCRIBED = ("/docs", "/openapi.json")
+SUFFIXED = "/open311/"
+"""Its addresses end in the format that is asked for."""
 FREE = {"actor", "body", "cause", "content", "envelope", "reasons", "recommendation", "result", "values"}
 """Members whose shape depends on what they tell of."""
 OPTIONAL = {"distance_m"}
@@ -34,6 +36,8 @@ class Description:
     async def check(self, answer: httpx.Response) -> None:
         """Raises `AssertionError` for an answer that the description does not know."""
         method, path = answer.request.method, answer.request.url.path
+        if path.startswith(SUFFIXED):
+            path = path.removesuffix(".json").removesuffix(".xml")
         if path.startswith(UNDESCRIBED):
             return
         found = [

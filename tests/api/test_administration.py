@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from dispatch.handling.operators import OperatorDesk
 from domain.vocabulary import Role
 from tests.api import town
@@ -57,3 +59,25 @@ async def test_a_person_is_on_one_shift_at_a_time(edge: Edge) -> None:
     ended = await edge.client.post("/v1/me/shift/end", json={"note": "已交接"}, headers=headers)
     assert (ended.status_code, ended.json()["changed"]) == (200, True)
     assert await desk.on_shift_at(town.operator("east.01")) is None
+
+
+async def test_a_version_is_scheduled_shown_and_taken_back(edge: Edge) -> None:
+    rules = town.rulebook(2).model_dump(mode="json")
+    headers = edge.as_role(Role.ADMINISTRATOR)
+    assert (
+        await edge.client.post("/v1/rulebook/versions", json=rules, headers=headers | edge.key())
+    ).status_code == 201
+    later = (edge.services.clock.now() + timedelta(days=1)).isoformat()
+    path = "/v1/rulebook/versions/2"
+    answer = await edge.client.post(f"{path}/schedule", json={"effective_at": later}, headers=headers | edge.key())
+    assert answer.status_code == 200, answer.text
+    shown = (await edge.client.get("/v1/rulebook/versions", headers=headers)).json()
+    assert shown["active"] == 1
+    assert [item["effective_at"] and item["effective_at"][:16] for item in shown["items"]] == [None, later[:16]]
+    past = (edge.services.clock.now() - timedelta(days=1)).isoformat()
+    refused = await edge.client.post(f"{path}/schedule", json={"effective_at": past}, headers=headers | edge.key())
+    is_problem(refused, 422, "rulebook.not_ahead")
+    taken = await edge.client.post(f"{path}/unschedule", json={"reason": "误派"}, headers=headers)
+    assert taken.status_code == 200, taken.text
+    shown = (await edge.client.get("/v1/rulebook/versions", headers=headers)).json()
+    assert [item["effective_at"] for item in shown["items"]] == [None, None]

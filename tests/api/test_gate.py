@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dispatch.api.database import Database
-from dispatch.api.gate import SHARE, Gate, Urgency, urgency_of
-from dispatch.api.rates import CALLERS_MAX, Rates
+from dispatch.api.http.database import Database
+from dispatch.api.http.gate import SHARE, Gate, Urgency, urgency_of
+from dispatch.api.http.rates import CALLERS_MAX, Rates
 from dispatch.api.wiring import Health
 from domain.vocabulary import Role
 from tests.api import town

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from dispatch.api.access.tokens import Identity
 from dispatch.api.server import listening, server_of
-from dispatch.api.tokens import Identity
 from dispatch.cli.main import main
 from domain.vocabulary import Role
 from tests.api import town

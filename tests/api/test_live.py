@@ -9,12 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from dispatch.api import live
-from dispatch.api.board_feed import Recent
-from dispatch.api.database import Database
-from dispatch.api.live_client import Beginning
+from dispatch.api.access.tokens import Identity
+from dispatch.api.http.database import Database
+from dispatch.api.live import hub
+from dispatch.api.live.board_feed import Recent
+from dispatch.api.live.client import Beginning
 from dispatch.api.server import Server, listening
-from dispatch.api.tokens import Identity
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
@@ -132,7 +132,7 @@ def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
 
 
 def test_the_ping_keeps_the_promise() -> None:
-    assert live.PING_S <= 15
+    assert hub.PING_S <= 15
 
 
 async def test_the_number_of_streams_is_limited(edge: Edge, server: tuple[Server, str]) -> None:
@@ -192,7 +192,7 @@ async def test_clients_of_one_board_share_its_snapshot(edge: Edge, monkeypatch: 
 
     monkeypatch.setattr(edge.services.beginnings, "_read", counted)
     await edge.services.hub.ready()
-    wanted = (("center", town.center("east")), None)
+    wanted = (("center", town.center("east")), None, None)
     begun = await asyncio.gather(*(edge.services.beginnings.of(wanted, None) for _ in range(50)))
     begun.append(await edge.services.beginnings.of(wanted, None))  # who comes a moment later shares it too
     assert reads == 1
@@ -203,7 +203,7 @@ async def test_a_shared_snapshot_is_completed_by_what_came_since(
     edge: Edge, server: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub, key = edge.services.hub, ("center", town.center("east-station"))
-    old = await edge.services.beginnings._read(key, None)
+    old = await edge.services.beginnings._read(key, None, None)
     missed = await edge.report()
     async with asyncio.timeout(DEADLINE_S):
         await hub.told_of(missed["position"])

@@ -14,8 +14,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from dispatch.api import board_feed
-from dispatch.api.board_feed import Change, Recent, told
+from dispatch.api.live import board_feed
+from dispatch.api.live.board_feed import Change, Recent, told
 from dispatch.api.server import STREAM_BUFFER_BYTES, Server
 from dispatch.bench.storm_plan import Dice
 from projections.queries.progress import CHANGES_CHANNEL
@@ -111,7 +111,7 @@ async def test_what_is_told_is_encoded_once_for_all(
         clients = [await stack.enter_async_context(opened(server[1], PATH, headers)) for _ in range(8)]
         for client in clients:
             await client.until("page")
-        monkeypatch.setattr("dispatch.api.live.told", counted)
+        monkeypatch.setattr("dispatch.api.live.hub.told", counted)
         position = await feed.page(Move(incident(1), (), (EAST,), "a"), Move(incident(2), (), (WEST,), "b"))
         for client in clients:
             assert await heard(client, position) == {str(incident(1)): "a"}
@@ -390,6 +390,8 @@ def test_a_reading_that_its_limit_may_have_cut_ends_with_a_whole_page() -> None:
             "agencies_before": [],
             "agencies_after": [],
             "categories": [],
+            "restricted_before": False,
+            "restricted_after": False,
         }
 
     rows = [row(3, 1), row(3, 2), row(5, 1)]

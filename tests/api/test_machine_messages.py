@@ -11,9 +11,9 @@ import asyncpg
 import pytest
 from fastapi.routing import APIRoute
 
-from dispatch.api.ingest import machines
-from dispatch.api.machine_door import MachineDoor
-from dispatch.api.problem import MEDIA_TYPE
+from dispatch.api.machines.ingest import machines
+from dispatch.api.machines.machine_door import MachineDoor
+from dispatch.api.problems.problem import MEDIA_TYPE
 from dispatch.ingest.limits import BODY_BYTES_MAX
 from domain.vocabulary import Role
 from tests.api import town

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from dispatch.api.patience import Patience
+from dispatch.api.http.patience import Patience
 from dispatch.api.server import Server, StreamingProtocol
 from domain.vocabulary import Role
 from tests.api import town

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.api.problem_types import PROBLEM_TYPES, index
+from dispatch.api.problems.problem_types import PROBLEM_TYPES, index
 from tests.api.conftest import Edge
 
 PAGES = Path(__file__).parents[2] / "docs" / "problems"

@@ -158,7 +158,7 @@ async def test_the_rules_in_force_can_be_read(edge: Edge) -> None:
     headers = edge.as_operator("east.01")
     assert (await edge.client.get("/v1/rulebook", headers=headers)).json()["version"] == 1
     versions = await edge.client.get("/v1/rulebook/versions", headers=headers)
-    assert versions.json() == {"active": 1, "items": [{"version": 1, "active": True}]}
+    assert versions.json() == {"active": 1, "items": [{"version": 1, "active": True, "effective_at": None}]}
     is_problem(await edge.client.get("/v1/rulebook/versions/9", headers=headers), 404, "not_found")
 
 

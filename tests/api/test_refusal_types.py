@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from dispatch.api.problem import of_error
-from dispatch.api.problem_types import PROBLEM_TYPES
+from dispatch.api.problems.problem import of_error
+from dispatch.api.problems.problem_types import PROBLEM_TYPES
 from domain.refusals import Conflict, Refused, Unavailable
 
 ROOT = Path(__file__).parents[2]

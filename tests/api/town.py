@@ -21,15 +21,15 @@ from domain.event import Actor, Event, GeoPoint
 from domain.operator.events import OperatorEnrolled
 from domain.ownership import Ownership
 from domain.rulebook.content import (
-    AgencyRule,
     AlertRule,
+    CaseClass,
     CategoryRule,
     CorrelationRule,
     DeadlineRule,
-    ResponseRule,
     Rulebook,
 )
 from domain.rulebook.events import RulebookActivated, RulebookPublished
+from domain.rulebook.plans import AgencyRule, ResponseRule
 from domain.vocabulary import (
     ActorKind,
     AgencyRole,
@@ -38,6 +38,7 @@ from domain.vocabulary import (
     OwnerRule,
     Role,
     SiteClass,
+    TimeCounting,
     UnitKind,
 )
 
@@ -70,6 +71,13 @@ FEED_FIELDS = (
     "assignments",
     "disposition",
     "merged_into",
+    "order_kind",
+    "edition",
+    "text",
+    "area",
+    "effective_at",
+    "expires_at",
+    "acknowledge_by",
 )
 """What the partners of this town are told."""
 IN_EAST, IN_WEST = (104.05, 30.65), (103.95, 30.65)
@@ -128,6 +136,32 @@ def rulebook(version: int = 1) -> Rulebook:
                 owner=OwnerRule.STATION,
                 agencies=(AgencyRule(agency="police", role=AgencyRole.RESPONSIBLE),),
                 correlation=near,
+            ),
+        ),
+        case_classes=(
+            CaseClass(
+                code="traffic.debris",
+                name_zh="道路遗撒",
+                name_en="Debris on the road",
+                major_code="03",
+                minor_code="03",
+                category="traffic.accident",
+                department="traffic_police",
+                counting=TimeCounting.AROUND_THE_CLOCK,
+                handle_within_s=36_000,
+                check_within_s=7_200,
+                extension_s_max=7_200,
+            ),
+            CaseClass(
+                code="other.stall",
+                name_zh="流动摊点",
+                name_en="Stall",
+                major_code="05",
+                minor_code="01",
+                category="other.unclassified",
+                department="fire",
+                counting=TimeCounting.AROUND_THE_CLOCK,
+                handle_within_s=36_000,
             ),
         ),
         alerts=(AlertRule(kind=AlertKind.ACCIDENT, category="traffic.accident"),),

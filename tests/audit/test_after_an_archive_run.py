@@ -16,7 +16,7 @@ from tests.store.archiving import archive, make_small_partitions
 async def test_rebuilds_replays_and_proofs_read_what_was_moved(city: City, tmp_path: Path) -> None:
     """The fixture ends with rebuilt == live for every projection, folded from files then."""
     await make_small_partitions(city.dsn, size=20, count=40)
-    for story in collected(6):
+    for story in collected(12):
         await city.tell(story)
     moment = await replay.as_of(city.log)
     boards = [(await replay.board_as_of(city.log, replay.AsOf(at))).items for at in range(0, city.told, 9)]

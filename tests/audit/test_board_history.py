@@ -16,7 +16,7 @@ from dispatch.audit.replay import AsOf
 from dispatch.ports import AppendCommand, EventLog, NewEvent, StreamAppend, Tip
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.postgres import PostgresLog
-from dispatch.workers.board_keeper import CALM_POSITIONS_PER_S, calm, keep_boards
+from dispatch.workers.board_keeper import CALM_POSITIONS_PER_S, Calm, keep_boards
 from dispatch.workers.ownership import SoleOwnership
 from domain.incident.events import IncidentClosed, IncidentReopened
 from tests.domain.incident_story import OPENED
@@ -232,8 +232,8 @@ class Growing:
 
 async def test_baselines_wait_for_the_end_of_a_flood():
     look_every_s = 0.01
-    flood = Growing(by=int(CALM_POSITIONS_PER_S * look_every_s) + 1)
-    waiting = asyncio.create_task(calm(cast("EventLog", flood), asyncio.Event(), look_every_s=look_every_s))
+    flood = Growing(by=100 * CALM_POSITIONS_PER_S)
+    waiting = asyncio.create_task(Calm(cast("EventLog", flood), asyncio.Event(), look_every_s=look_every_s).wait())
     async with asyncio.timeout(30):
         while flood.looks < 5:
             assert not waiting.done()
@@ -245,7 +245,7 @@ async def test_baselines_wait_for_the_end_of_a_flood():
 async def test_baselines_do_not_hold_up_a_process_that_stops():
     stop = asyncio.Event()
     stop.set()
-    await calm(cast("EventLog", Growing(by=1_000_000)), stop)
+    await Calm(cast("EventLog", Growing(by=1_000_000)), stop).wait()
 
 
 async def test_a_baseline_of_a_board_on_which_nothing_has_happened_yet_is_folded_on(

@@ -19,6 +19,7 @@ from domain.event import GeoPoint
 from domain.vocabulary import CenterKind
 from projections.board import item
 from projections.queries import board
+from projections.queries.sight import EVERYTHING
 from projections.registry import PROJECTIONS
 from tests.domain.incident_story import ACCEPTED, OPENED, ROUTED, STATION
 from tests.projections.conftest import City
@@ -59,7 +60,7 @@ def happening(stream: Any, event: Any) -> Happening:
 
 async def test_replay_shows_a_board_as_it_was(city: City, run: Run) -> None:
     await city.tell([happening(STATION, ESTABLISHED), happening(ONE, OPENED)])
-    seen = [item(row) for row in await city.ask(board.for_center(STATION, cursor=None, limit=10))]
+    seen = [item(row) for row in await city.ask(board.for_center(STATION, sight=EVERYTHING, cursor=None, limit=10))]
     await city.tell([happening(ONE, ACCEPTED), happening(TWO, OPENED)])
     code, out = await run("replay", "--board", "wuhou-01", "--position", "2", "--json")
     assert code == 0

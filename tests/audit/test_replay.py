@@ -15,6 +15,7 @@ from domain.refusals import Refused
 from projections import cards, timeline
 from projections.board import item
 from projections.queries import board, incidents
+from projections.queries.sight import EVERYTHING
 from tests.domain.incident_story import ACCEPTED, OPENED, ROUTED, STATION, owned_by
 from tests.projections.conftest import City
 from tests.projections.happenings import INCIDENTS, SYSTEM, UNITS, Happening, collected
@@ -42,7 +43,7 @@ async def test_a_replayed_board_equals_the_live_one(city: City) -> None:
     for story in collected(4):
         await city.tell(story)
         for center_id in (STATION, OPENED.owner.path[0]):
-            live = await city.ask(board.for_center(center_id, cursor=None, limit=100))
+            live = await city.ask(board.for_center(center_id, sight=EVERYTHING, cursor=None, limit=100))
             then = await replay.board_as_of(city.log, await replay.as_of(city.log), center_id=center_id)
             assert then.items == [item(row) for row in live]
 
@@ -64,7 +65,7 @@ async def test_a_replayed_card_and_timeline_equal_the_live_ones(city: City) -> N
 
 async def test_a_past_board_shows_what_was_known_then(city: City) -> None:
     await city.tell([happening(ONE, OPENED)])
-    seen = [item(row) for row in await city.ask(board.for_city(cursor=None, limit=10))]
+    seen = [item(row) for row in await city.ask(board.for_city(sight=EVERYTHING, cursor=None, limit=10))]
     await city.tell([happening(ONE, ROUTED), happening(ONE, ACCEPTED), happening(TWO, OPENED)])
     then = await replay.board_as_of(city.log, await replay.as_of(city.log, position=1))
     assert then.items == seen

@@ -8,8 +8,10 @@ from uuid import UUID
 from domain.event import Event, Explanation, GeoPoint, Place, Reason
 from domain.incident import commands as ask
 from domain.incident import events as fact
+from domain.incident import plan_events as plan_facts
 from domain.incident.decider import INITIAL, decide, evolve
 from domain.incident.events import Cause, Recipient
+from domain.incident.restriction_events import IncidentRestricted
 from domain.ownership import Ownership
 from domain.vocabulary import AgencyRole, DismissReason, Disposition, IncidentPhase, MessageStatus, Severity
 from tests.domain.deciding import Decider
@@ -56,6 +58,7 @@ DISMISSED = fact.IncidentDismissed(reason=DismissReason.FALSE_ALARM)
 REOPENED = fact.IncidentReopened(reason="it came back")
 MERGED = fact.IncidentMerged(merge_id=MERGE, into_incident_id=HEAD, into_version=4)
 ABSORBED = fact.IncidentAbsorbed(merge_id=MERGE, incident_id=GUEST, incident_version=2)
+ALARM_RAISED = plan_facts.AlarmRaised(from_level=1, to_level=2, plan="fire", wanted=(), reason="it spreads")
 CLAIMED = fact.IncidentClaimed(operator_id=ALICE)
 OFFERED = fact.TransferOffered(
     transfer_id=TRANSFER,
@@ -71,6 +74,10 @@ ROUTE = ask.RouteIncident(
     explanation=WHY,
 )
 ROUTED = fact.IncidentRouted(**dict(ROUTE))
+
+OPERATION, OTHER_OPERATION = UUID(int=61), UUID(int=62)
+RESTRICT = ask.RestrictIncident(operation_id=OPERATION, center_ids=(STATION, CITY), reason="on the guarded route")
+RESTRICTED = IncidentRestricted(operation_id=OPERATION, center_ids=(CITY, STATION), reason="on the guarded route")
 
 LIFE: dict[IncidentPhase, tuple[Event, ...]] = {
     IncidentPhase.OPEN: (OPENED,),

@@ -20,7 +20,8 @@ from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
 from domain.event import Actor, Envelope, Frozen, Personal
-from domain.rulebook.content import AgencyRule, AlertRule, CategoryRule, CorrelationRule, ResponseRule, Rulebook
+from domain.rulebook.content import AlertRule, CategoryRule, CorrelationRule, Rulebook
+from domain.rulebook.plans import AgencyRule, ResponseRule
 from domain.vocabulary import ActorKind, AgencyRole, AlertKind, UnitKind
 
 NAMESPACE = UUID("00000000-0000-0000-0000-00000000600d")
@@ -33,6 +34,9 @@ PLAIN_TEXTS: dict[str, str] = {
     r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$": "traffic.accident",
     r"^[A-Z][A-Z0-9]{0,5}$": "CD",
     r"^[a-z0-9][a-z0-9._-]{0,60}$": "li.na",
+    r"^[a-z0-9][a-z0-9._-]{0,59}$": "police-cases",
+    r"^[a-z][a-z0-9_]{0,60}$": "watched_live",
+    r"^\S(.*\S)?$": "A5101042026070001",
 }
 """A text for each pattern that fields have; alternatives (`^(a|b)$`) take their first."""
 ENVELOPE = Envelope(

@@ -48,13 +48,15 @@ ASSIGN = ask.AssignUnit(
 ASSIGN_SECOND = ASSIGN.model_copy(
     update={"assignment_id": SECOND, "incident_id": FLOOD, "incident_number": "CD-20260701-0002"}
 )
-MADE = fact.AssignmentMade(**dict(ASSIGN), agency="traffic_police", call_sign="JJ-101")
+SAID = {name: value for name, value in ASSIGN if name in fact.AssignmentMade.model_fields}
+MADE = fact.AssignmentMade(**SAID, agency="traffic_police", call_sign="JJ-101", unit_kind=UnitKind.MOTORCYCLE)
 STACKED = MADE.model_copy(
     update={
         "assignment_id": SECOND,
         "incident_id": FLOOD,
         "incident_number": "CD-20260701-0002",
         "stacked": True,
+        "stack_place": 1,
     }
 )
 ACKNOWLEDGED = fact.AssignmentAcknowledged(assignment_id=FIRST, incident_id=FIRE)
@@ -203,7 +205,12 @@ def test_a_unit_moves_for_one_assignment_at_a_time():
     unit.given(*READY, MADE, EN_ROUTE, STACKED).when(command).then_refused(
         "unit.busy_elsewhere", incident_number="CD-20260701-0001"
     )
-    assert len(unit.decide(command, (*READY, MADE, EN_ROUTE, STACKED, CLEARED))) == 2
+    promoted, understood, moving = unit.decide(command, (*READY, MADE, EN_ROUTE, STACKED, CLEARED))
+    assert [type(event) for event in (promoted, understood, moving)] == [
+        fact.AssignmentPromoted,
+        fact.AssignmentAcknowledged,
+        fact.UnitEnRoute,
+    ]
 
 
 def test_a_stacked_assignment_may_be_acknowledged_meanwhile():

@@ -32,6 +32,8 @@ from tests.domain.incident_story import (
     MERGE,
     NOON,
     OPEN,
+    OPERATION,
+    OTHER_OPERATION,
     OTHER_STATION,
     OTHER_TRANSFER,
     STATION,
@@ -46,6 +48,8 @@ owners = centers.map(owned_by)
 operators = st.sampled_from([ALICE, BOB])
 transfers = st.sampled_from([TRANSFER, OTHER_TRANSFER])
 merges = st.sampled_from([MERGE, TRANSFER])
+operations = st.sampled_from([OPERATION, OTHER_OPERATION])
+known = st.lists(centers, min_size=1, max_size=4).map(tuple)
 agencies = st.sampled_from(["police", "traffic_police", "fire"])
 instants = st.integers(-10, 10).map(lambda minutes: NOON + timedelta(minutes=minutes))
 severities = st.sampled_from(Severity)
@@ -67,6 +71,12 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     ask.RaiseSeverity: st.builds(
         ask.RaiseSeverity, severity=severities, priority=priorities, alert_position=st.integers(1, 99)
     ),
+    ask.RaiseAlarm: st.builds(
+        lambda level: ask.RaiseAlarm(level=level, plan="fire", wanted=(), reason="it spreads"), st.integers(1, 4)
+    ),
+    ask.LowerAlarm: st.builds(
+        lambda level: ask.LowerAlarm(level=level, plan="fire", wanted=(), reason="under control"), st.integers(1, 4)
+    ),
     ask.RelocateIncident: st.builds(ask.RelocateIncident, place=places),
     ask.RouteIncident: st.builds(
         ask.RouteIncident,
@@ -86,6 +96,14 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
         reason=st.just("nearer"),
         offered_at=instants,
         expires_at=instants,
+    ),
+    ask.MoveIncident: st.builds(
+        ask.MoveIncident,
+        transfer_id=transfers,
+        to=owners,
+        reason=st.just("the river"),
+        moved_at=instants,
+        is_taken=st.booleans(),
     ),
     ask.AcceptTransfer: st.builds(ask.AcceptTransfer, transfer_id=transfers, center_id=centers),
     ask.DeclineTransfer: st.builds(
@@ -129,8 +147,20 @@ BY_TYPE: dict[type[Any], st.SearchStrategy[Any]] = {
     ),
     ask.UnmergeIncident: st.builds(ask.UnmergeIncident, merge_id=merges),
     ask.ReleaseIncident: st.builds(ask.ReleaseIncident, merge_id=merges, incident_id=st.just(GUEST)),
+    ask.RestrictIncident: st.builds(
+        ask.RestrictIncident, operation_id=operations, center_ids=known, reason=st.just("guarded")
+    ),
+    ask.ChangeClearance: st.builds(ask.ChangeClearance, operation_id=operations, center_ids=known),
+    ask.LiftRestriction: st.builds(ask.LiftRestriction, operation_id=operations, reason=st.just("over")),
 }
-MOVES = (ask.OfferTransfer, ask.AcceptTransfer, ask.RouteIncident, ask.RaiseSeverity, ask.AcceptIncident)
+MOVES = (
+    ask.OfferTransfer,
+    ask.AcceptTransfer,
+    ask.RouteIncident,
+    ask.RaiseSeverity,
+    ask.AcceptIncident,
+    ask.RestrictIncident,
+)
 """What the invariants are about, asked more often than the rest."""
 asked = st.one_of(*BY_TYPE.values(), *(BY_TYPE[command] for command in MOVES * 3))
 stories = st.lists(st.tuples(asked, st.sampled_from([True, True, True, False])), min_size=12, max_size=40).map(
@@ -262,6 +292,11 @@ def phases_follow_one_another_as_the_table_says(step: Step) -> None:
         assert before.phase is IncidentPhase.ACCEPTED
 
 
+def who_must_act_may_know(step: Step) -> None:
+    _, _, after = step
+    assert after.owner is None or after.knows(after.owner.center_id)
+
+
 @settings(max_examples=50, deadline=None)
 @given(stories)
 def test_the_same_story_gives_the_same_facts(story):
@@ -275,6 +310,7 @@ INVARIANTS = (
     an_exercise_never_asks_anybody_to_act,
     an_undone_merge_gives_back_exactly_the_state_there_was,
     phases_follow_one_another_as_the_table_says,
+    who_must_act_may_know,
 )
 
 

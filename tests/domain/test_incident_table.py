@@ -15,6 +15,7 @@ from domain.refusals import Refusal
 from domain.vocabulary import DismissReason, Disposition, IncidentPhase, Severity
 from tests.domain.incident_story import (
     ABSORBED,
+    ALARM_RAISED,
     ALICE,
     ANSWERED_LATE,
     CLAIMED,
@@ -26,8 +27,11 @@ from tests.domain.incident_story import (
     NOON,
     OFFER,
     OFFERED,
+    OPERATION,
     OTHER_STATION,
     OTHER_TRANSFER,
+    RESTRICT,
+    RESTRICTED,
     ROUTE,
     ROUTED,
     STATION,
@@ -47,6 +51,10 @@ COMMANDS: dict[str, tuple[object, tuple[Event, ...]]] = {
     "ClaimIncident": (ask.ClaimIncident(operator_id=ALICE), ()),
     "ReleaseClaim": (ask.ReleaseClaim(operator_id=ALICE), (CLAIMED,)),
     "OfferTransfer": (OFFER, ()),
+    "MoveIncident": (
+        ask.MoveIncident(transfer_id=TRANSFER, to=owned_by(OTHER_STATION), reason="the river", moved_at=NOON),
+        (),
+    ),
     "AcceptTransfer": (ask.AcceptTransfer(transfer_id=TRANSFER, center_id=OTHER_STATION), (OFFERED,)),
     "DeclineTransfer": (
         ask.DeclineTransfer(transfer_id=TRANSFER, center_id=OTHER_STATION, reason="busy"),
@@ -61,6 +69,8 @@ COMMANDS: dict[str, tuple[object, tuple[Event, ...]]] = {
         (),
     ),
     "RecordLateAnswer": (ANSWERED_LATE, ()),
+    "RaiseAlarm": (ask.RaiseAlarm(level=2, plan="fire", wanted=(), reason="it spreads"), ()),
+    "LowerAlarm": (ask.LowerAlarm(level=1, plan="fire", wanted=(), reason="under control"), (ALARM_RAISED,)),
     "AcceptForAgency": (ask.AcceptForAgency(agency="traffic_police"), (ROUTED,)),
     "DeclineForAgency": (ask.DeclineForAgency(agency="traffic_police", reason="not ours"), (ROUTED,)),
     "ResolveIncident": (ask.ResolveIncident(disposition=Disposition.SETTLED), ()),
@@ -69,6 +79,9 @@ COMMANDS: dict[str, tuple[object, tuple[Event, ...]]] = {
     "MergeIncident": (MERGE_HERE, ()),
     "AbsorbIncident": (ask.AbsorbIncident(merge_id=OTHER_TRANSFER, incident_id=GUEST, incident_version=1), ()),
     "UnmergeIncident": (ask.UnmergeIncident(merge_id=MERGE), ()),
+    "RestrictIncident": (RESTRICT, ()),
+    "ChangeClearance": (ask.ChangeClearance(operation_id=OPERATION, center_ids=(STATION,)), (RESTRICTED,)),
+    "LiftRestriction": (ask.LiftRestriction(operation_id=OPERATION, reason="no secret"), (RESTRICTED,)),
     "ReleaseIncident": (ask.ReleaseIncident(merge_id=MERGE, incident_id=GUEST), (ABSORBED,)),
 }
 """Each command at its plainest, with the facts it needs, told right after the opening."""

@@ -14,7 +14,7 @@ from domain.assignment import commands as ask
 from domain.assignment import events as fact
 from domain.incident import commands as incident_ask
 from domain.refusals import Conflict, Refused
-from domain.vocabulary import DismissReason
+from domain.vocabulary import DismissReason, UnitKind
 from tests.handling.world import (
     IN_STATION,
     OTHER_UNIT,
@@ -55,6 +55,7 @@ async def test_an_assignment_copies_what_was_believed_and_when_it_must_be_acknow
         position=IN_STATION,
         position_age_s=20.0,
         acknowledge_by=world.watch.now() + timedelta(seconds=90),
+        unit_kind=UnitKind.MOTORCYCLE,
     )
     assert row.envelope.correlation_id == incident_id
     assert row.envelope.rule_version == RULEBOOK.version

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch.handling.aid import AidDesk
+from dispatch.handling.assignments import Diversion
 from dispatch.store.memory import MemoryLog
+from domain.aid.commands import AcceptAid, CommitUnits, RequestAid
+from domain.aid.events import AidRequested, LentUnit, WantedUnits
 from domain.assignment import commands as ask
 from domain.assignment.decider import INITIAL as NEW_UNIT
+from domain.assignment.decider import decide as decide_unit
 from domain.assignment.decider import evolve as evolve_unit
-from domain.assignment.events import AssignmentMade
-from domain.assignment.state import MOVING
+from domain.assignment.events import AssignmentMade, UnitReserved
+from domain.assignment.stack import folded
+from domain.assignment.state import ENDED, MOVING, STEPS, UnitState
 from domain.event import Event
 from domain.incident import commands as incident_ask
 from domain.incident.decider import INITIAL as NEW_INCIDENT
 from domain.incident.decider import evolve as evolve_incident
 from domain.incident.events import IncidentMerged, IncidentUnmerged, NumberAllocated
-from domain.refusals import DispatchError
+from domain.ownership import Ownership
+from domain.refusals import DispatchError, Refusal
+from domain.vocabulary import UnitKind
 from tests.handling.test_report_desk import DISPUTE
 from tests.handling.world import NEXT_STATION, OTHER_UNIT, STATION, UNIT, Interleaved, Watch, World
 
@@ -32,6 +41,11 @@ unit_plans = st.lists(
         st.tuples(st.just("assign"), units, numbers, st.booleans()),
         st.tuples(st.just("progress"), units, st.sampled_from(["ack", "go", "there", "clear", "decline"])),
         st.tuples(st.just("duty"), units, st.booleans()),
+        st.tuples(st.just("divert"), units, numbers),
+        st.tuples(st.just("reserve"), units, st.integers(0, 2), st.integers(1, 3)),
+        st.tuples(st.just("reorder"), units),
+        st.tuples(st.just("take"), units),
+        st.tuples(st.just("lend"), units),
     ),
     max_size=8,
 )
@@ -74,6 +88,56 @@ class Dispatcher:
         seen = (await self._world.assignments.state(unit_id)).state.assignments
         for key in list(seen)[-1:]:
             await self._world.assignments.progress(unit_id, PROGRESS[step](key), self._world.request())
+
+    async def divert(self, unit_id: UUID, number: int) -> None:
+        current = (await self._world.assignments.state(unit_id)).state.current
+        if current is not None:
+            wanted = Diversion(current.assignment_id, self._incidents[number], "nearer")
+            await self._world.assignments.divert(unit_id, wanted, self._world.request())
+
+    async def reserve(self, unit_id: UUID, begins: int, lasts: int) -> None:
+        request = self._world.request()
+        begins_at = request.received_at + timedelta(hours=begins)
+        reservation = UnitReserved(
+            reservation_id=request.request_id,
+            purpose="a match",
+            center=Ownership(center_id=STATION, path=(STATION,)),
+            begins_at=begins_at,
+            ends_at=begins_at + timedelta(hours=lasts),
+        )
+        command = ask.ReserveUnit(reservation=reservation, at=request.received_at)
+        await self._world.assignments.execute(unit_id, command, request)
+
+    async def reorder(self, unit_id: UUID) -> None:
+        waiting = (await self._world.assignments.state(unit_id)).state.waiting
+        command = ask.OrderStack(assignment_ids=tuple(each.assignment_id for each in reversed(waiting)))
+        await self._world.assignments.execute(unit_id, command, self._world.request())
+
+    async def take(self, unit_id: UUID) -> None:
+        for each in (await self._world.assignments.state(unit_id)).state.waiting[-1:]:
+            command = ask.TakeFromStack(assignment_id=each.assignment_id, reason="nearer")
+            await self._world.assignments.progress(unit_id, command, self._world.request())
+
+    async def lend(self, unit_id: UUID) -> None:
+        """Promise it to another center, as far as that has come."""
+        desk, request = AidDesk(self._world.scribe), self._world.request()
+        here, there = (Ownership(center_id=center, path=(center,)) for center in (STATION, NEXT_STATION))
+        ends_at = request.received_at + timedelta(hours=2)
+        asked = AidRequested(
+            asker=there,
+            asked=here,
+            wanted=(WantedUnits(kind=UnitKind.MOTORCYCLE, count=1),),
+            reason="a flood",
+            answer_by=ends_at,
+            ends_at=ends_at,
+        )
+        at = request.received_at
+        for command in (
+            RequestAid(aid=asked, at=at),
+            AcceptAid(at=at),
+            CommitUnits(units=(LentUnit(unit_id=unit_id, call_sign="JJ"),), at=at),
+        ):
+            await desk.execute(request.request_id, command, self._world.request())
 
     async def duty(self, unit_id: UUID, on: bool) -> None:
         command = ask.GoOnDuty() if on else ask.GoOffDuty()
@@ -149,11 +213,31 @@ def test_two_dispatchers_never_double_book_a_unit(first, second, schedule):
         before = states[stream_id]
         if isinstance(event, AssignmentMade):
             assert before.on_duty
-            assert event.stacked == bool(before.open_assignments)
+            assert event.stacked == (before.current is not None)
+            assert event.stacked or event.diverted_from is not None or not before.open_assignments
             assert event.incident_id not in {assignment.incident_id for assignment in before.open_assignments}
         after = states[stream_id] = evolve_unit(before, event)
         assert after.on_duty or not after.open_assignments
+        at_hand = [each for each in after.open_assignments if each.assignment_id not in after.stack]
+        assert len(at_hand) <= 1
         assert sum(assignment.phase in MOVING for assignment in after.open_assignments) <= 1
+    every_assignment_ends_once(told, states)
+
+
+def every_assignment_ends_once(told: list[tuple[UUID, Event]], states: dict[UUID, UnitState]) -> None:
+    """If every crew works off what it has: nothing is lost in a stack, and nothing ends twice."""
+    facts = [event for _, event in told]
+    for now in states.values():
+        state = now
+        while state.current is not None:
+            cleared = decide_unit(ask.ClearAssignment(assignment_id=state.current.assignment_id), state)
+            assert not isinstance(cleared, Refusal)
+            facts += cleared
+            state = folded(state, cleared)
+        assert not state.open_assignments
+    made = sorted(event.assignment_id for event in facts if isinstance(event, AssignmentMade))
+    ended = sorted(event.assignment_id for event in facts if STEPS.get(type(event)) in ENDED)
+    assert ended == made
 
 
 @settings(max_examples=100, deadline=None)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from dispatch.api.decision_types import DECISIONS
-from dispatch.api.problem_types import PROBLEM_TYPES
+from dispatch.api.incidents.decision_types import DECISIONS
+from dispatch.api.orders.order_types import ORDERS
+from dispatch.api.problems.problem_types import PROBLEM_TYPES
 
 ROOT = Path(__file__).parents[2]
-NOUNS = ("incident", "report", "assignment")
+NOUNS = ("incident", "report", "assignment", "order")
 
 
 def said_in(file: Path) -> Iterator[str]:
@@ -27,7 +28,10 @@ def said_in(file: Path) -> Iterator[str]:
 def codes() -> set[str]:
     files = [path for noun in NOUNS for path in (ROOT / "domain" / noun).glob("*.py")]
     files.append(ROOT / "domain" / "policies" / "commitment.py")
-    files += [ROOT / "dispatch" / "handling" / f"{name}.py" for name in ("incidents", "reports", "assignments")]
+    files += [
+        ROOT / "dispatch" / "handling" / f"{name}.py"
+        for name in ("incidents", "reports", "assignments", "orders", "plans")
+    ]
     return {code for file in files for code in said_in(file)}
 
 
@@ -39,8 +43,9 @@ def test_every_refusal_has_its_page(code):
 def test_no_page_tells_of_a_refusal_that_nobody_makes():
     told = {code for code in DECISIONS if code.split(".")[0] in {"incident", "note", "report", "unit", "assignment"}}
     assert told <= codes()
+    assert set(ORDERS) <= codes()
 
 
 def test_what_is_not_there_is_404_everywhere():
-    for code, (status, *_) in DECISIONS.items():
+    for code, (status, *_) in (DECISIONS | ORDERS).items():
         assert (status == 404) == code.endswith(".unknown"), code

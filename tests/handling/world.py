@@ -26,7 +26,6 @@ from domain.event import Actor, Event, Fact, GeoPoint, Place
 from domain.incident.events import Cause
 from domain.ownership import Ownership
 from domain.rulebook.content import (
-    AgencyRule,
     AlertRule,
     CategoryRule,
     CorrelationRule,
@@ -34,6 +33,7 @@ from domain.rulebook.content import (
     Rulebook,
 )
 from domain.rulebook.events import RulebookActivated, RulebookPublished
+from domain.rulebook.plans import AgencyRule
 from domain.vocabulary import (
     ActorKind,
     AgencyRole,
@@ -198,6 +198,12 @@ class World:
             await self.tell(unit_id, registered(call_sign), UnitWentOnDuty())
         await self.directory.catch_up()
         return self
+
+    async def publish(self, rulebook: Rulebook) -> None:
+        """Another version of the rules, in force at once."""
+        activated = RulebookActivated(version=rulebook.version, effective_at=self.watch.now())
+        await self.tell(UUID(int=6), RulebookPublished(rulebook=rulebook), activated)
+        await self.directory.catch_up()
 
     async def open(self, **fields: Any) -> UUID:
         """An incident as correlation would open it."""

@@ -98,6 +98,10 @@ class TestHikvision:
         assert content.kind is AlertKind.VEHICLE
         assert "SECRET" not in content.model_dump_json()
 
+    def test_an_event_without_a_time_is_refused_and_kept(self):
+        refusal = refusal_of("hikvision", FIELD.replace(b"<dateTime>2026-08-01T21:14:05+08:00</dateTime>", b""))
+        assert (refusal.code, refusal.pointer, refusal.kept) == ("ingest.malformed", "/dateTime", True)
+
     def test_a_clock_that_cannot_be_read_is_a_missing_one(self):
         draft = draft_of("hikvision", FIELD.replace(b"2026-08-01T21:14:05+08:00", b"1900-01-00T99"))
         assert (draft.said_at, draft.content.clock) == (None, ClockQuality.MISSING)

@@ -18,6 +18,7 @@ from dispatch.directory import Directory
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
+from dispatch.handling.orders import OrderDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.partners.client import Answer, PartnerClient, Received
 from dispatch.partners.commands import PartnerDesk
@@ -125,6 +126,7 @@ async def house(bus: Bus, pg_log: PostgresLog, pool: asyncpg.Pool, dsn: str, tmp
     desk = PartnerDesk(
         incidents=incidents,
         assignments=assignments,
+        orders=OrderDesk(scribe, directory),
         directory=directory,
         positions=positions,
         pool=pool,

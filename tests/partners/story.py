@@ -28,7 +28,7 @@ OWNER = Ownership(center_id=STATION, path=(ROOT, WUHOU, STATION))
 POINT = GeoPoint(lon=104.04, lat=30.64)
 ALL_FIELDS = (
     "number", "category", "severity", "priority", "phase", "place", "headline", "opened_at", "message_status", "role",
-    "recipients", "owner", "accept_by", "assignments", "disposition", "merged_into", "note",
+    "recipients", "owner", "accept_by", "assignments", "disposition", "merged_into", "note", "case",
 )  # fmt: skip
 SYSTEM = Actor(kind=ActorKind.SYSTEM, id="test")
 WHY = Explanation(policy="test")

@@ -12,12 +12,14 @@ import pytest
 from nats.aio.client import Client
 from nats.errors import NoRespondersError
 
+from dispatch.handling.cameras import ConditionDesk
 from dispatch.ingest.admission import Stand
 from dispatch.ingest.gateways import WAITING_OF_ONE_MAX, GatewayIntake
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
+from dispatch.ingest.states import StatesIntake
 from dispatch.partners.connection import settled
-from dispatch.partners.subjects import gateway_subject
+from dispatch.partners.subjects import gateway_subject, states_subject
 from dispatch.store.edge import EdgeStatements
 from dispatch.store.postgres import PostgresLog
 from domain.refusals import Unavailable
@@ -37,7 +39,8 @@ class Listening:
         self.joins: asyncio.Queue[Client] = asyncio.Queue()
         self.said: list[str | None] = []
         self.stop = asyncio.Event()
-        self.gateways = GatewayIntake(intake, CITY, self._join, self._report)
+        states = StatesIntake(ConditionDesk(stage.scribe, stage.directory), intake, StandingClock(), stage.ids)
+        self.gateways = GatewayIntake(intake, states, CITY, self._join, self._report)
         self._bus = bus
 
     async def _join(self) -> Client:
@@ -115,6 +118,17 @@ async def test_a_poisonous_message_is_kept_and_its_neighbours_are_recorded(bus: 
     answers = await asyncio.gather(ask(client, alert(1)), ask(client, b"\x00{"), ask(client, alert(2)))
     assert [answer["status"] for answer in answers] == [201, 400, 201]
     assert await listening.intake.quarantine.find(answers[1]["quarantine"]) is not None
+
+
+async def test_states_are_taken_by_their_own_subject_and_answered(bus: Bus, listening: Listening):
+    client = await bus.gateway(GATEWAY)
+    answer = await client.request(
+        states_subject(CITY, GATEWAY), b'{"states":[{"camera":"nobody","health":"offline"}]}', timeout=ANSWER_S
+    )
+    told = json.loads(answer.data)
+    assert (told["status"], told["cameras"], told["changed"], told["unknown"]) == (200, 1, 0, ["nobody"])
+    wrong = await client.request(states_subject(CITY, GATEWAY), b'{"states":[{"health":"gone"}]}', timeout=ANSWER_S)
+    assert json.loads(wrong.data)["status"] == 400
 
 
 async def test_a_batch_answers_each_entry(bus: Bus, listening: Listening):

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from dispatch.partners import asyncapi
-from dispatch.partners.contracts import CONTRACTS, INCIDENT_CONTRACTS
+from dispatch.partners.contracts import CONTRACTS, INCIDENT_CONTRACTS, Withdrawn
+from dispatch.partners.order_contracts import ORDER_CONTRACTS
+from dispatch.partners.order_sharing import ORDER_MESSAGES
 from dispatch.partners.sharing import MESSAGES
 from dispatch.partners.subjects import command_subject, feed_subject, gateway_subject
 from dispatch.partners.verbs import VERBS
@@ -55,8 +57,10 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_every_fact_that_is_sent_has_a_contract_and_every_contract_is_described() -> None:
-    assert set(MESSAGES) <= set(EVENTS)
-    assert set(MESSAGES.values()) == set(INCIDENT_CONTRACTS)
+    assert {*MESSAGES, *ORDER_MESSAGES} <= set(EVENTS)
+    # That it is withdrawn follows from who may know after a fact, and from no fact by itself.
+    assert {*MESSAGES.values(), Withdrawn} == set(INCIDENT_CONTRACTS)
+    assert set(ORDER_MESSAGES.values()) == set(ORDER_CONTRACTS)
     described = {resolved(each)["name"] for each in DOCUMENT["channels"]["feed"]["messages"].values()}
     assert described == set(CONTRACTS)
 

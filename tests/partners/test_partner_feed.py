@@ -14,7 +14,13 @@ import pytest
 from dispatch.partners.contracts import FEED_FIELDS, MESSAGE_BYTES_MAX
 from dispatch.partners.feed import Feed
 from dispatch.store.postgres import PostgresLog
-from domain.assignment.events import AssignmentAcknowledged, AssignmentCleared, UnitEnRoute, UnitOnScene
+from domain.assignment.events import (
+    AssignmentAcknowledged,
+    AssignmentCancelled,
+    AssignmentCleared,
+    UnitEnRoute,
+    UnitOnScene,
+)
 from domain.event import Actor
 from domain.identifiers import companion_of
 from domain.incident.events import (
@@ -152,6 +158,37 @@ async def test_an_agency_hears_of_its_own_units_only(story: Story, pool: asyncpg
         ["on_scene"],
         [],
     ]
+
+
+@pytest.mark.parametrize("is_told_with_it", [True, False])
+async def test_a_diverted_crew_hears_one_message(story: Story, pool: asyncpg.Pool, is_told_with_it: bool) -> None:
+    await story.city()
+    first, second = await story.incident("1"), await story.incident("2")
+    await story.routed(first, police=RESPONSIBLE)
+    await story.routed(second, **{"police" if is_told_with_it else "flood_control": RESPONSIBLE})
+    car = await story.unit("P-1", "police")
+    made = assigned(first, "P-1", "police")
+    await story.tell(car, made)
+    await Feed(story.log, pool, CITY).catch_up()
+    before = len(await types_of(pool, "police"))
+    called_back = AssignmentCancelled(
+        assignment_id=made.assignment_id,
+        incident_id=first,
+        reason="a life is at stake",
+        diverted_to=second,
+        is_told_with_it=is_told_with_it,
+    )
+    instead = assigned(second, "P-1", "police").model_copy(
+        update={"diverted_from": first, "instead_of": made.assignment_id}
+    )
+    await story.tell(car, called_back, instead)
+    await Feed(story.log, pool, CITY).catch_up()
+    heard = "assignment.made.v1" if is_told_with_it else "assignment.cancelled.v1"
+    assert (await types_of(pool, "police"))[before:] == [heard]
+    (body,) = (await bodies_of(pool, "police"))[before:]
+    if is_told_with_it:
+        assert body["instead_of"] == str(made.assignment_id)
+        assert body["assignment_id"] == str(instead.assignment_id)
 
 
 async def test_notes_and_claims_stay_inside(story: Story, pool: asyncpg.Pool) -> None:

@@ -12,6 +12,7 @@ import pytest
 from dispatch.partners.contracts import CONTRACTS, personal_keys, unlisted_fields
 from dispatch.partners.feed import Feed
 from dispatch.partners.proof import feed_differences
+from dispatch.partners.sharing import as_json
 from dispatch.store.postgres import PostgresLog
 from domain.assignment.events import UnitEnRoute
 from domain.incident.events import (
@@ -101,6 +102,9 @@ async def test_whatever_happens_every_feed_is_what_the_log_says(story: Story, po
         rows = await feed_of(pool, agency)
         assert [row["sequence"] for row in rows] == list(range(1, len(rows) + 1)), f"seed {seed}"
         assert [row["position"] for row in rows] == sorted(row["position"] for row in rows), f"seed {seed}"
+        for row in rows:
+            message = CONTRACTS[row["type"]].model_validate_json(row["body"])
+            assert as_json(message.model_dump(mode="json", exclude_none=True)) == row["body"], f"seed {seed}"
 
 
 async def something_happens(story: Story, chance: Random, incident_id: UUID) -> None:

@@ -16,6 +16,8 @@ import pytest
 from nats.aio.client import Client
 
 from dispatch.partners.client import FeedReset, PartnerClient, Received
+from dispatch.partners.cloudevents import attributes_of
+from dispatch.partners.connection import put
 from dispatch.partners.contracts import CONTRACTS
 from dispatch.partners.feed import Feed
 from dispatch.partners.relay import Relay
@@ -117,6 +119,26 @@ async def test_headers_arrive_as_they_were_written(desk: Desk) -> None:
     assert {f"ce-{name}" for name in message.attributes} == {*stored, "ce-epoch"}
     assert message.attributes["epoch"] == str((await desk.story.log.tip()).epoch)
     assert datetime.fromisoformat(message.attributes["time"]).tzinfo is not None
+
+
+async def test_in_a_batch_every_message_arrives_as_it_was_written(desk: Desk) -> None:
+    await desk.happens("1", rises=9)
+    await (await desk.relay()).drain()
+    messages = await whole(await desk.partner())
+    rows = await desk.pool.fetch("SELECT * FROM feed.entries WHERE agency = 'police' ORDER BY sequence")
+    epoch = str((await desk.story.log.tip()).epoch)
+    assert [(message.subject, message.body) for message in messages] == [
+        (row["subject"], json.loads(row["body"])) for row in rows
+    ]
+    assert [message.attributes for message in messages] == [
+        {**attributes_of(json.loads(row["headers"])), "epoch": epoch} for row in rows
+    ]
+
+
+async def test_a_header_with_a_line_break_does_not_leave(desk: Desk) -> None:
+    client = await desk.bus.ours()
+    with pytest.raises(AssertionError, match="line break"):
+        await put(client, "city.chengdu.police.-.-.x", b"{}", {"ce-id": "1\r\nce-type: other"})
 
 
 async def test_a_second_relay_goes_on_where_the_stream_is(desk: Desk) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
-from domain.refusals import Refusal
+from domain.refusals import Refusal, Refused
 from domain.rulebook.commands import ActivateRulebook, PublishRulebook
 from domain.rulebook.content import Rulebook
 from domain.rulebook.decider import INITIAL, State, decide, evolve
@@ -94,6 +95,10 @@ def test_worse_is_more_urgent_within_its_bounds():
         ("alerts", [{"kind": "motion", "category": "no.such_category"}]),
         ("warnings", [{"words": ["flood"], "category": "no.such_category"}]),
         ("catch_all_category", "no.such_category"),
+        (
+            "case_classes",
+            [json.loads(FIRST.case_classes[0].model_dump_json()) | {"category": "no.such_category"}],
+        ),
     ],
 )
 def test_a_rulebook_that_names_what_is_not_there_is_refused(part, value):
@@ -125,3 +130,73 @@ async def test_the_city_publishes_and_activates_through_its_handler():
     await town.directory.catch_up()
     assert town.directory.rulebook() == FIRST
     assert town.directory.rulebook(2) == SECOND
+
+
+def test_rules_from_before_there_were_cases_still_read():
+    raw = json.loads(FIRST.model_dump_json())
+    del raw["case_classes"], raw["casework"]
+    old = Rulebook.model_validate(raw)
+    assert old.case_classes == ()
+    assert old.case_class("urban.exposed_refuse") is None
+    assert old.casework.holidays == "china"
+
+
+def test_the_sample_city_has_a_class_for_every_urban_category_and_tells_the_police_of_theft():
+    urban = {rule.code for rule in FIRST.categories if rule.code.startswith("urban.")}
+    assert {each.category for each in FIRST.case_classes} == urban
+    theft = FIRST.case_class("urban.facility_stolen")
+    agencies = {entry.agency: entry.role for entry in FIRST.category(theft.category).agencies}
+    assert agencies["police"] is AgencyRole.SUPPORTING
+
+
+def test_a_class_gives_a_bad_case_less_time():
+    broken = FIRST.case_class("urban.facility_broken")
+    allowed = [broken.handle_within(severity) for severity in (Severity.MINOR, Severity.SEVERE, Severity.EXTREME)]
+    assert allowed == sorted(allowed, reverse=True)
+    assert len(set(allowed)) == 3
+
+
+@pytest.mark.parametrize(
+    "spans",
+    [
+        [],
+        [{"opens_s": 10, "closes_s": 10}],
+        [{"opens_s": 20, "closes_s": 30}, {"opens_s": 10, "closes_s": 15}],
+        [{"opens_s": 10, "closes_s": 30}, {"opens_s": 20, "closes_s": 40}],
+    ],
+)
+def test_working_hours_are_in_order_and_not_empty(spans):
+    raw = json.loads(FIRST.model_dump_json()) | {"casework": {"working_hours": spans}}
+    with pytest.raises(ValueError, match="working hours"):
+        Rulebook.model_validate(raw)
+
+
+def test_rules_that_count_working_days_are_not_put_in_force_in_a_year_without_a_calendar():
+    from dispatch.handling.rulebook import require_known_holidays
+    from dispatch.working_days import KNOWN_YEARS
+
+    require_known_holidays(FIRST, NOON)
+    beyond = datetime(max(KNOWN_YEARS), 12, 31, 16, 0, tzinfo=UTC)
+    with pytest.raises(Refused) as no:
+        require_known_holidays(FIRST, beyond)
+    assert (no.value.code, no.value.values["year"]) == ("rulebook.holidays_unknown", str(max(KNOWN_YEARS) + 1))
+    raw = json.loads(FIRST.model_dump_json())
+    require_known_holidays(Rulebook.model_validate(raw | {"casework": {"holidays": "none"}}), beyond)
+    require_known_holidays(Rulebook.model_validate(raw | {"case_classes": [], "service_times": []}), beyond)
+    with pytest.raises(Refused):
+        require_known_holidays(Rulebook.model_validate(raw | {"case_classes": []}), beyond)
+
+
+async def test_rules_name_departments_and_an_arbiter_that_the_city_has():
+    from dispatch.handling.rulebook import unfit
+
+    town = await Town().found()
+    await town.directory.catch_up()
+    raw = json.loads(FIRST.model_dump_json())
+    raw["case_classes"][0]["department"] = "no_such"
+    raw["casework"]["arbiter_center_code"] = "nowhere"
+    named = dict(unfit(Rulebook.model_validate(raw), town.directory))
+    assert named["/case_classes/0/department"] == "there is no agency no_such"
+    assert named["/casework/arbiter_center_code"] == "there is no center nowhere"
+    raw["casework"]["arbiter_center_code"] = "city"
+    assert "/casework/arbiter_center_code" not in dict(unfit(Rulebook.model_validate(raw), town.directory))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cache
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID, uuid5
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -23,10 +23,10 @@ from dispatch.ports import AppendCommand, Appended, EventLog, NewEvent, Recorded
 from domain.catalogue import EVENTS
 from domain.codec import encode
 from domain.event import Actor, Envelope, Event, Frozen, GeoPoint, Personal
-from domain.identifiers import companion_of
+from domain.identifiers import case_id_for, checklist_of, companion_of, outcome_of
 from domain.report.events import ReportFiled
 from domain.vocabulary import ActorKind, MessageStatus
-from projections.addressing import ASSIGNMENTS, COMPANIONS, DECISIONS
+from projections.addressing import ASSIGNMENTS, CASES, CHECKLISTS, COMPANIONS, DECISIONS, OUTCOMES
 from tests.domain.incident_story import OPENED
 
 BEGAN_AT = datetime(2026, 7, 3, 18, 0, tzinfo=UTC)
@@ -73,6 +73,8 @@ def _values(kind: Any, name: str, limits: dict[str, Any]) -> st.SearchStrategy[A
                 tuple
             )
         return st.tuples(*[_values(one, name, {}) for one in arguments])
+    if origin is Literal:
+        return st.sampled_from(arguments)
     if origin is dict:
         return st.dictionaries(st.sampled_from(["center", "distance_m"]), TEXTS, max_size=2)
     return _plain(kind, name, limits)
@@ -123,16 +125,47 @@ def values_of(kind: type[Frozen]) -> st.SearchStrategy[Any]:
 TOLD = [
     event
     for name, event in EVENTS.items()
-    if name.split(".")[0] in ("incident", "assignment", "unit", "report", "camera", "site")
+    if name.split(".")[0]
+    in (
+        "incident",
+        "assignment",
+        "unit",
+        "report",
+        "camera",
+        "gateway",
+        "site",
+        "outcome",
+        "campaign",
+        "checklist",
+        "evidence",
+        "operation",
+        "watch",
+        "cover",
+        "order",
+        "warning",
+        "case",
+        "handover",
+        "aid",
+    )
 ]
+
+
+OF_INCIDENTS = [event for event in TOLD if event.name.split(".")[0] in ("incident", "assignment", "unit", "report")]
+"""Half of what happens: most rows are about these, however many other kinds of facts there come to be."""
 
 
 def stream_of(event: Event, chosen: UUID, unit: UUID) -> UUID:
     """Where such a fact is recorded."""
     if isinstance(event, COMPANIONS):
         return companion_of(event.incident_id)
+    if isinstance(event, OUTCOMES):
+        return outcome_of(event.incident_id)
+    if isinstance(event, CHECKLISTS):
+        return checklist_of(event.incident_id)
     if isinstance(event, DECISIONS):
         return chosen
+    if isinstance(event, CASES):
+        return case_id_for(event.incident_id)
     if isinstance(event, ASSIGNMENTS) or event.name.startswith("unit."):
         return unit
     return OTHERS[INCIDENTS.index(chosen)]
@@ -141,7 +174,7 @@ def stream_of(event: Event, chosen: UUID, unit: UUID) -> UUID:
 @st.composite
 def happenings(draw: st.DrawFn) -> Happening:
     """Any one fact."""
-    kind = draw(st.sampled_from(TOLD))
+    kind = draw(st.one_of(st.sampled_from(OF_INCIDENTS), st.sampled_from(TOLD)))
     event = draw(values_of(kind))
     stream = stream_of(event, draw(st.sampled_from(INCIDENTS)), draw(st.sampled_from(UNITS)))
     actor = Actor(kind=draw(st.sampled_from(ActorKind)), id="somebody")
@@ -161,12 +194,17 @@ def stories(draw: st.DrawFn, *, facts_max: int = 30) -> list[Happening]:
     ]
     registered = EVENTS["unit.registered"]
     prelude += [Happening(unit, draw(values_of(registered)), 0, SYSTEM) for unit in UNITS]
+    filed = EVENTS["case.filed"]
+    for one in INCIDENTS[:2]:
+        case = (draw(values_of(filed))).model_copy(update={"incident_id": one})
+        prelude += [Happening(case_id_for(one), case, 0, SYSTEM)]
     prelude += [Happening(OTHERS[0], draw(values_of(ReportFiled)), 0, SYSTEM)]
     return prelude + draw(st.lists(happenings(), max_size=facts_max))
 
 
-def collected(count: int) -> list[list[Happening]]:
-    """The same stories at every run, for tests that cannot be a Hypothesis function themselves."""
+@cache
+def collected(count: int) -> Sequence[Sequence[Happening]]:
+    """The same stories at every run, for tests that cannot be a Hypothesis function themselves; drawn once."""
     found: list[list[Happening]] = []
 
     @settings(

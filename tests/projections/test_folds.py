@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -155,21 +156,30 @@ def test_topics_are_events_of_the_catalogue(projection: Projection) -> None:
     assert projection.topics <= set(EVENTS)
 
 
+@cache
+def in_parts() -> Sequence[tuple[fold.Page, Sequence[fold.Page]]]:
+    """Stories as one page, and as the pages of three processes that share them; read once for all projections."""
+    topics = {topic for one in PROJECTIONS.values() for topic in one.topics}
+    shares = [fold.Share(fold.Part(number, 3), [*PROJECTIONS.values()]) for number in range(3)]
+    found = []
+    for story in collected(20):
+        recorded = as_recorded(story)
+        last, wanted = recorded[-1].position, [one for one in recorded if one.topic in topics]
+        found.append((fold.read(recorded, last), [share.of(wanted, last) for share in shares]))
+    return found
+
+
 @pytest.mark.parametrize("projection", PROJECTIONS.values(), ids=lambda one: one.name)
 def test_parts_of_a_page_are_the_page(projection: Projection) -> None:
     """All keys of a fact begin with its entity, so what processes fold apart is what one folds."""
-    for story in collected(20):
-        recorded = as_recorded(story)
-        for fact in fold.read(recorded, recorded[-1].position).of(projection):
+    for page, shared in in_parts():
+        for fact in page.of(projection):
             assert isinstance(fact, Fact)
             assert {key[0] for key in projection.keys(fact)} <= {projection.entity(fact)}
         whole = MemoryRows(projection)
-        whole.take(fold.read(recorded, recorded[-1].position))
-        parts = [MemoryRows(projection) for _ in range(3)]
-        topics = {topic for one in PROJECTIONS.values() for topic in one.topics}
-        wanted = [one for one in recorded if one.topic in topics]
-        for number, rows in enumerate(parts):
-            share = fold.Share(fold.Part(number, 3), [*PROJECTIONS.values()])
-            rows.take(share.of(wanted, recorded[-1].position))
+        whole.take(page)
+        parts = [MemoryRows(projection) for _ in shared]
+        for rows, part in zip(parts, shared, strict=True):
+            rows.take(part)
         assert {key: row for rows in parts for key, row in rows.rows.items()} == whole.rows
         assert sum(len(rows.rows) for rows in parts) == len(whole.rows)

@@ -30,6 +30,7 @@ from projections import cards
 from projections.agency_queue import queue_item
 from projections.inbox import inbox_item
 from projections.queries import board, cameras, incidents, progress, response_times, search, units
+from projections.queries.sight import EVERYTHING
 from tests.domain.incident_story import (
     ACCEPTED,
     CITY,
@@ -76,8 +77,8 @@ async def numbers(city: City, query: Any) -> list[UUID]:
 async def test_owner_ancestors_and_recipients_see_an_incident_and_others_do_not(city: City) -> None:
     await city.tell(facts(ONE, OPENED, ROUTED))
     for center_id in (STATION, DISTRICT, CITY):
-        assert await numbers(city, board.for_center(center_id, cursor=None, limit=10)) == [ONE]
-    assert await numbers(city, board.for_center(OTHER_STATION, cursor=None, limit=10)) == []
+        assert await numbers(city, board.for_center(center_id, sight=EVERYTHING, cursor=None, limit=10)) == [ONE]
+    assert await numbers(city, board.for_center(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 async def test_a_board_is_read_page_by_page_most_urgent_first(city: City) -> None:
@@ -92,7 +93,7 @@ async def test_a_board_is_read_page_by_page_most_urgent_first(city: City) -> Non
     seen: list[UUID] = []
     cursor = None
     while True:
-        rows = await city.ask(board.for_center(STATION, cursor=cursor, limit=3))
+        rows = await city.ask(board.for_center(STATION, sight=EVERYTHING, cursor=cursor, limit=3))
         seen += [row["incident_id"] for row in rows[:3]]
         if len(rows) <= 3:
             break
@@ -102,49 +103,54 @@ async def test_a_board_is_read_page_by_page_most_urgent_first(city: City) -> Non
 
 async def test_ended_incidents_leave_the_board_and_come_back_when_reopened(city: City) -> None:
     await city.tell(facts(ONE, OPENED, ACCEPTED, RESOLVED, CLOSED) + facts(TWO, OPENED, MERGED))
-    assert await numbers(city, board.for_city(cursor=None, limit=10)) == []
-    assert await numbers(city, board.ended(STATION, before_position=None, limit=10)) == [TWO, ONE]
+    assert await numbers(city, board.for_city(sight=EVERYTHING, cursor=None, limit=10)) == []
+    assert await numbers(city, board.ended(STATION, sight=EVERYTHING, before_position=None, limit=10)) == [TWO, ONE]
     await city.tell(facts(ONE, REOPENED))
-    assert await numbers(city, board.for_city(cursor=None, limit=10)) == [ONE]
+    assert await numbers(city, board.for_city(sight=EVERYTHING, cursor=None, limit=10)) == [ONE]
 
 
 async def test_filters_leave_out(city: City) -> None:
     await city.tell(facts(ONE, OPENED, ROUTED) + facts(TWO, EXERCISE))
 
     async def filtered(**only: Any) -> list[UUID]:
-        return await numbers(city, board.for_city(cursor=None, limit=10, only=board.BoardFilter(**only)))
+        return await numbers(
+            city, board.for_city(sight=EVERYTHING, cursor=None, limit=10, only=board.BoardFilter(**only))
+        )
 
     assert await filtered(with_exercises=False) == [ONE]
     assert await filtered(agencies=["traffic_police"]) == [ONE]
     assert await filtered(categories=["flood.warning"]) == []
     assert await filtered(min_severity=int(Severity.SEVERE)) == []
     assert await filtered(phases=["open"]) == [ONE, TWO]
-    (counted,) = await city.ask(board.counts_for_center(STATION))
+    (counted,) = await city.ask(board.counts_for_center(STATION, sight=EVERYTHING))
     assert (counted["phase"], counted["incidents"]) == ("open", 2)
-    assert await numbers(city, board.by_number(OPENED.city, OPENED.number)) in ([ONE, TWO], [TWO, ONE])
+    assert await numbers(city, board.by_number(OPENED.city, OPENED.number, sight=EVERYTHING)) in (
+        [ONE, TWO],
+        [TWO, ONE],
+    )
 
 
 async def test_an_inbox_holds_what_waits_for_the_center(city: City) -> None:
     await city.tell(facts(ONE, OPENED, ROUTED))
-    (row,) = await city.ask(board.inbox(STATION, cursor=None, limit=10))
+    (row,) = await city.ask(board.inbox(STATION, sight=EVERYTHING, cursor=None, limit=10))
     assert [entry["kind"] for entry in inbox_item(row, STATION)["waiting_for"]] == ["accept"]
-    assert await numbers(city, board.inbox(CITY, cursor=None, limit=10)) == []
+    assert await numbers(city, board.inbox(CITY, sight=EVERYTHING, cursor=None, limit=10)) == []
     await city.tell(facts(ONE, ACCEPTED))
-    assert await numbers(city, board.inbox(STATION, cursor=None, limit=10)) == []
+    assert await numbers(city, board.inbox(STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 async def test_an_offer_waits_in_the_addressees_inbox_until_it_is_answered(city: City) -> None:
     await city.tell(facts(ONE, OPENED, ACCEPTED, OFFERED))
-    (row,) = await city.ask(board.inbox(OTHER_STATION, cursor=None, limit=10))
+    (row,) = await city.ask(board.inbox(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10))
     assert inbox_item(row, OTHER_STATION)["waiting_for"][0]["transfer_id"] == str(TRANSFER)
     declined = TransferDeclined(transfer_id=TRANSFER, to_center_id=OTHER_STATION, reason="not ours")
     await city.tell(facts(ONE, declined))
-    assert await numbers(city, board.inbox(OTHER_STATION, cursor=None, limit=10)) == []
-    assert await numbers(city, board.for_center(OTHER_STATION, cursor=None, limit=10)) == []
+    assert await numbers(city, board.inbox(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
+    assert await numbers(city, board.for_center(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
     moved = TransferAccepted(transfer_id=TRANSFER, from_center_id=STATION, owner=owned_by(OTHER_STATION))
     await city.tell(facts(ONE, OFFERED, moved))
-    assert await numbers(city, board.for_center(STATION, cursor=None, limit=10)) == []
-    assert await numbers(city, board.for_center(OTHER_STATION, cursor=None, limit=10)) == [ONE]
+    assert await numbers(city, board.for_center(STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
+    assert await numbers(city, board.for_center(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == [ONE]
 
 
 async def test_an_escalation_waits_until_somebody_accepts(city: City) -> None:
@@ -152,10 +158,10 @@ async def test_an_escalation_waits_until_somebody_accepts(city: City) -> None:
         level=1, deadline="accept", to=owned_by(DISTRICT), due_at=NOON, late_s=2, explanation=WHY
     )
     await city.tell(facts(ONE, OPENED, ROUTED, escalated))
-    (row,) = await city.ask(board.inbox(DISTRICT, cursor=None, limit=10))
+    (row,) = await city.ask(board.inbox(DISTRICT, sight=EVERYTHING, cursor=None, limit=10))
     assert (row["escalation_level"], row["inbox"][-1]["kind"]) == (1, "escalation")
     await city.tell(facts(ONE, ACCEPTED))
-    assert await numbers(city, board.inbox(DISTRICT, cursor=None, limit=10)) == []
+    assert await numbers(city, board.inbox(DISTRICT, sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_the_heads_center(city: City) -> None:
@@ -171,7 +177,10 @@ async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_t
         )
 
     async def waiting() -> list[list[UUID]]:
-        return [await numbers(city, board.inbox(each, cursor=None, limit=10)) for each in (DISTRICT, OTHER_STATION)]
+        return [
+            await numbers(city, board.inbox(each, sight=EVERYTHING, cursor=None, limit=10))
+            for each in (DISTRICT, OTHER_STATION)
+        ]
 
     await city.tell([*facts(ONE, OPENED), *facts(UNIT, MADE), *facts(ONE, ACCEPTED, told(DISTRICT))])
     assert await waiting() == [[ONE], []]
@@ -179,7 +188,7 @@ async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_t
     assert await waiting() == [[ONE], []], "a merge hides no crew that owes its answer"
     await city.tell(facts(ONE, told(OTHER_STATION)))
     assert await waiting() == [[ONE], [ONE]]
-    (row,) = await city.ask(board.inbox(OTHER_STATION, cursor=None, limit=10))
+    (row,) = await city.ask(board.inbox(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10))
     assert (row["phase"], row["merged_into"]) == ("merged", MERGED.into_incident_id)
     unmerged = IncidentUnmerged(merge_id=MERGED.merge_id, from_incident_id=MERGED.into_incident_id)
     await city.tell(facts(ONE, unmerged))
@@ -187,21 +196,25 @@ async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_t
     await city.tell(facts(ONE, MERGED, told(OTHER_STATION)))
     await city.tell(facts(UNIT, AssignmentAcknowledged(assignment_id=UNITS[1], incident_id=ONE)))
     assert await waiting() == [[], []]
-    assert await numbers(city, board.for_city(cursor=None, limit=10)) == []
+    assert await numbers(city, board.for_city(sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 async def test_an_agency_sees_its_queue_by_role_and_answer(city: City) -> None:
     await city.tell(facts(ONE, OPENED, ROUTED))
 
     async def queue(**wanted: Any) -> list[UUID]:
-        return await numbers(city, board.for_agency("traffic_police", cursor=None, limit=10, **wanted))
+        return await numbers(
+            city, board.for_agency("traffic_police", sight=EVERYTHING, cursor=None, limit=10, **wanted)
+        )
 
     assert await queue() == await queue(roles=["responsible"]) == await queue(answer="none") == [ONE]
     assert await queue(roles=["informed", "supporting"]) == await queue(answer="accepted") == []
     await city.tell(facts(ONE, AgencyAccepted(agency="traffic_police", reference="JJ-7")))
-    (row,) = await city.ask(board.for_agency("traffic_police", cursor=None, limit=10, answer="accepted"))
+    (row,) = await city.ask(
+        board.for_agency("traffic_police", sight=EVERYTHING, cursor=None, limit=10, answer="accepted")
+    )
     assert queue_item(row, "traffic_police")["mine"][0]["reference"] == "JJ-7"
-    assert await numbers(city, board.for_agency("fire", cursor=None, limit=10)) == []
+    assert await numbers(city, board.for_agency("fire", sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 REGISTERED = UnitRegistered(
@@ -283,13 +296,13 @@ REPORT = ReportFiled(
 async def test_search_finds_words_of_incident_report_and_notes(city: City, words: str, finds: bool) -> None:
     linked = ReportLinked(incident_id=ONE, relation="opened")
     await city.tell(facts(ONE, OPENED) + facts(OTHERS[0], REPORT, linked))
-    query = search.incidents(words, center_id=STATION, limit=10)
+    query = search.incidents(words, sight=EVERYTHING, center_id=STATION, limit=10)
     found = [] if query is None else await numbers(city, query)
     assert found == ([ONE] if finds else [])
     if finds and words == "追尾":
         (excerpt,) = await city.ask(search.excerpts(words, [ONE]))
         assert (excerpt["kind"], excerpt["incident_id"]) == ("report", ONE)
-        elsewhere = search.incidents(words, center_id=OTHER_STATION, limit=10)
+        elsewhere = search.incidents(words, sight=EVERYTHING, center_id=OTHER_STATION, limit=10)
         assert elsewhere is not None
         assert await numbers(city, elsewhere) == []
 
@@ -299,7 +312,7 @@ async def test_reports_are_found_by_subject_and_carry_ciphertext_only(city: City
     (report,) = await city.ask(incidents.reports_about(OTHERS[3]))
     assert report["sealed"]["caller"] == {"subject_id": str(OTHERS[3]), "sealed": "c2VhbGVk"}
     assert await city.ask(incidents.reports(ONE)) == []
-    assert len(await city.ask(incidents.report(OTHERS[0]))) == 1
+    assert len(await city.ask(incidents.report(OTHERS[0], sight=EVERYTHING))) == 1
 
 
 async def test_cameras_are_found_by_place_code_and_center(city: City) -> None:
@@ -334,11 +347,11 @@ async def test_cameras_are_found_by_place_code_and_center(city: City) -> None:
     assert near[0]["distance_m"] == pytest.approx(47.8, abs=1)
     box = cameras.Box(west=104.05, south=30.6, east=104.08, north=30.7)
     assert len(await city.ask(cameras.inside(box, limit=10))) == 2
-    assert len(await city.ask(cameras.of_center(DISTRICT, limit=10))) == 3
+    assert len(await city.ask(cameras.of_center((CITY, DISTRICT), limit=10))) == 3
     (found,) = await city.ask(cameras.by_reference("chengdu", "ch2"))
     assert found["site_class"] == "main_junction"
     await city.tell(facts(found["camera_id"], CameraDetached(reason="removed")))
-    assert len(await city.ask(cameras.of_center(DISTRICT, limit=10))) == 2
+    assert len(await city.ask(cameras.of_center((CITY, DISTRICT), limit=10))) == 2
     (covered,) = await city.ask(cameras.coverage(date(2007, 1, 1)))
     assert (covered["site_class"], covered["phase"], covered["sites"]) == ("main_junction", "2006", 1)
     assert await city.ask(cameras.coverage(date(2006, 1, 1))) == []
@@ -351,11 +364,13 @@ async def test_percentiles_are_computed_over_rows(city: City) -> None:
         await city.tell([*facts(one, OPENED), *filler, *facts(one, ACCEPTED)])
     await city.tell(facts(ONE, OPENED) + facts(TWO, EXERCISE))
     since, until = BEGAN_AT - timedelta(days=1), datetime(2030, 1, 1, tzinfo=UTC)
-    query = response_times.percentiles("opened_at", "accepted_at", since=since, until=until, fractions=[0.5, 1.0])
+    query = response_times.percentiles(
+        "opened_at", "accepted_at", sight=EVERYTHING, since=since, until=until, fractions=[0.5, 1.0]
+    )
     (row,) = await city.ask(query)
     assert (row["incidents"], row["measured"], row["seconds"]) == (5, 4, [25.0, 40.0])
     by = response_times.percentiles(
-        "opened_at", "accepted_at", since=since, until=until, by="category", center_id=DISTRICT
+        "opened_at", "accepted_at", sight=EVERYTHING, since=since, until=until, by="category", center_id=DISTRICT
     )
     (row,) = await city.ask(by)
     assert (row["category"], row["seconds_max"]) == ("traffic.accident", 40)

@@ -140,7 +140,7 @@ async def test_two_rebuilds_of_one_projection_do_not_meet(city: City) -> None:
 class ChangedBoard(Board):
     """The next release's board: the same rows, another version."""
 
-    version = 2
+    version = Board.version + 1
 
 
 async def test_a_new_version_is_built_beside_the_old_one_and_switched(city: City) -> None:
@@ -153,7 +153,7 @@ async def test_a_new_version_is_built_beside_the_old_one_and_switched(city: City
     try:
         assert await upgraded.wait_for(1, timeout_s=20)
         (checkpoint,) = await city.ask(progress.checkpoints(["board"]))
-        assert (checkpoint["version"], checkpoint["position"]) == (2, 1)
+        assert (checkpoint["version"], checkpoint["position"]) == (ChangedBoard.version, 1)
         # The old release, started again, leaves the newer rows alone.
         await city.projector.claim()
         assert "board" not in city.projector.owned

@@ -57,8 +57,13 @@ async def killed_at_the_gate(city: City, hand: asyncpg.Connection) -> None:
         *("-m", "dispatch.cli.main", "rebuild", "board", "--json"),
         env=os.environ | {"DATABASE_URL": city.dsn},
     )
+    # `pg_locks` tells of all databases of the server, and another test may wait at a gate of its own in one of them.
+    waiting = """
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+        WHERE objid = $1 AND NOT granted AND datname = current_database()
+    """
     async with asyncio.timeout(60):
-        while not await hand.fetchval("SELECT count(*) FROM pg_locks WHERE objid = $1 AND NOT granted", GATE):
+        while not await hand.fetchval(waiting, GATE):
             assert child.returncode is None, "it ended before it came to the gate"
             await asyncio.sleep(0)
     child.kill()

@@ -86,7 +86,7 @@ async def checkpoints(hand: asyncpg.Connection) -> dict[str, int]:
 
 
 async def test_parts_in_processes_of_their_own_make_the_same_rows(told: City, hand: asyncpg.Connection) -> None:
-    await hand.execute("UPDATE read.board SET priority = 9")
+    await hand.execute("UPDATE read.board SET priority = priority + 1")
     crew = Counting(told.dsn)
     switched = await Rebuild(told.log, told.dsn, *PROJECTIONS.values(), page_events=20, crew=crew).run()
     assert crew.ends == [True]

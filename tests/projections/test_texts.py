@@ -25,7 +25,24 @@ from tests.domain.incident_story import ROUTED
 from tests.domain.shapes import ENVELOPE
 from tests.projections.happenings import happenings, values_of
 
-TOLD = [name for name in EVENTS if name.split(".")[0] in ("incident", "assignment", "report", "incident_number")]
+TOLD_OF = (
+    "incident",
+    "assignment",
+    "report",
+    "incident_number",
+    "order",
+    "order_number",
+    "warning",
+    "outcome",
+    "checklist",
+    "case",
+    "handover",
+    "aid",
+    "cover",
+    "unit",
+)
+TOLD = [name for name in EVENTS if name.split(".")[0] in TOLD_OF]
+POLICIES = "correlation|routing|recommendation|escalation|stack|cover"
 CHINESE = re.compile("[一-鿿]")
 
 
@@ -85,6 +102,10 @@ def test_every_reason_the_policies_give_has_words() -> None:
     policies = Path(__file__).parents[2] / "domain" / "policies"
     given = set()
     for module in policies.glob("*.py"):
-        given |= set(re.findall(r'"((?:correlation|routing|recommendation|escalation)\.[a-z_]+)"', module.read_text()))
+        given |= set(
+            re.findall(
+                r'"((?:correlation|routing|recommendation|escalation|stack|cover)\.[a-z_]+)"', module.read_text()
+            )
+        )
     assert given
     assert given - set(REASONS) == set()

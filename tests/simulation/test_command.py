@@ -7,13 +7,18 @@ import json
 import pytest
 
 from dispatch.cli.main import main
+from dispatch.simulation.played import FLOWS
 
 
 def test_green_seeds_and_caught_faults_are_one_flat_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simulate", "--seeds", "3", "--jobs", "1", "--no-plants", "--json"]) == 0
-    figures = json.loads(capsys.readouterr().out)["figures"]
+    told = json.loads(capsys.readouterr().out)
+    figures = told["figures"]
     assert (figures["seeds"], figures["failed"]) == (3, 0)
     assert figures["events"] > 300
+    assert sum(told["decisions"].values()) == figures["events"]
+    assert set(told["flows"]) == set(FLOWS)
+    assert set(told["never_played"]).isdisjoint(told["decisions"])
 
 
 def test_a_failing_seed_says_what_broke_its_last_steps_and_how_to_run_it_again(

@@ -15,6 +15,12 @@ PROMISE = {
     PlantedFault.LOST_FOLD: ("I4",),
     PlantedFault.DROPPED_TRANSFER: ("owner", "transfer"),
     PlantedFault.TIMER_FIRES_TWICE: ("deadline", "transfer"),
+    PlantedFault.HALF_UNMERGED: ("unmerge",),
+    PlantedFault.LOST_LAMP: ("deadline",),
+    PlantedFault.LAMP_TURNS_TWICE: ("deadline",),
+    PlantedFault.STRANGE_ACKNOWLEDGEMENT: ("order",),
+    PlantedFault.LENT_TWICE: ("aid",),
+    PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }
 """What the first finding may be about."""
 

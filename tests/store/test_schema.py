@@ -116,7 +116,25 @@ async def test_migrating_again_changes_nothing(dsn: str) -> None:
 
 
 async def test_an_empty_database_is_migrated_once_by_several_at_once(empty_dsn: str) -> None:
-    assert await pending(empty_dsn) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
+    assert await pending(empty_dsn) == [
+        "0001",
+        "0002",
+        "0003",
+        "0004",
+        "0005",
+        "0006",
+        "0007",
+        "0008",
+        "0009",
+        "0010",
+        "0011",
+        "0012",
+        "0013",
+        "0014",
+        "0015",
+        "0016",
+        "0017",
+    ]
     await asyncio.gather(*(migrate.migrate(empty_dsn) for _ in range(3)))
     assert await pending(empty_dsn) == []
 
@@ -134,3 +152,20 @@ async def test_an_owner_who_is_no_superuser_can_migrate(empty_dsn: str) -> None:
     await administrator.execute(f"DROP OWNED BY {name}")
     await administrator.execute(f"DROP ROLE {name}")
     await administrator.close()
+
+
+async def test_a_database_of_an_earlier_release_gets_its_new_rows_with_their_rights(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute("DROP TABLE read.orders, read.warnings, read.handovers, read.aid")
+    await connection.execute(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0008'")
+    assert (await pending(dsn))[0] == "0009"
+    await migrate.migrate(dsn)
+    for role, right in (("dispatch_projector", "INSERT"), ("dispatch_app", "SELECT"), ("dispatch_auditor", "SELECT")):
+        for table in ("read.orders", "read.warnings", "read.handovers", "read.aid"):
+            assert await connection.fetchval("SELECT has_table_privilege($1, $2, $3)", role, table, right), (
+                role,
+                table,
+            )
+    assert not await connection.fetchval("SELECT has_table_privilege('dispatch_app', 'read.orders', 'UPDATE')")
+    await connection.close()
+    await test_migrations_equal_the_declared_tables(dsn)

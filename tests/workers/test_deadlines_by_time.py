@@ -96,7 +96,7 @@ async def test_what_a_crew_said_too_late_was_missed_though_nobody_looked_in_betw
     assert (told.level, told.due_at, told.late_s, told.next_due_at) == (1, due_at, 40, None)
     assert answered_late_at(told.explanation) == due_at + timedelta(seconds=15)
     assert told.to.center_id == DISTRICT
-    assert (len(town.timers.dues), town.timers.dues.oldest_position()) == (0, None)
+    assert (len(town.timers.incidents.dues), town.timers.incidents.dues.oldest_position()) == (0, None)
     assert await every_decision_repeats(town)
 
 
@@ -156,7 +156,7 @@ async def test_the_first_miss_is_recorded_whenever_the_timers_look(
     assert await town.timers.step() == 0
     first = [told for told in await missed(town) if told.due_at == began + timedelta(seconds=60)]
     assert len(first) == (answered_s > 60)
-    assert len(town.timers.dues) == 0
+    assert len(town.timers.incidents.dues) == 0
 
 
 # --- Merged -----------------------------------------------------------------------------------------------------------
@@ -234,6 +234,16 @@ async def test_after_an_unmerge_its_own_centers_are_told_though_the_heads_were_a
     assert (await pair.look(1, restarts=restarts))[3:] == [(1, DISTRICT)]
     assert (await pair.look(180, restarts=restarts))[4:] == [(2, ROOT)]
     assert (await pair.look(900, restarts=restarts))[5:] == []
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_an_unmerge_after_a_step_that_nobody_looked_at_owes_its_own_centers_at_once(restarts: bool) -> None:
+    pair = await Pair(await Town().found()).begin()
+    await pair.merge()
+    assert await pair.look(61) == [(1, HEADS)]
+    pair.town.clock.advance(seconds=200)
+    await pair.unmerge()
+    assert await pair.look(1, restarts=restarts) == [(1, HEADS), (1, DISTRICT)]
 
 
 async def test_a_merge_and_its_undoing_before_the_deadline_change_nothing() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from dispatch.ports import UnitPosition
-from domain.assignment.events import AssignmentDeclined, AssignmentMade, UnitWentOffDuty
+from domain.assignment.events import AssignmentDeclined, AssignmentMade, UnitReserved, UnitWentOffDuty
 from domain.event import GeoPoint
 from domain.identifiers import center_id, companion_of, named
-from domain.incident.events import IncidentOpened, UnitsRecommended
+from domain.incident.diversion import UnitDiverted
+from domain.incident.events import IncidentOpened
+from domain.incident.plan_events import UnitsRecommended
 from domain.ownership import Ownership
 from domain.vocabulary import UnitKind
 from tests.workers.town import CITY, EAST, WEST, AlertKind, MessageStatus, Town, north_of, sample_rulebook, with_rule
@@ -147,3 +150,46 @@ async def test_a_changed_rule_recommends_more_with_no_code():
     for number in range(3):
         await town.unit(f"P-{number}", north_of(WEST, 100 * number))
     assert len((await recommended(town)).unit_ids) == 2
+
+
+async def test_a_unit_that_is_kept_for_something_is_not_recommended_meanwhile():
+    town = await Town().found()
+    kept = await town.unit("P-kept", WEST)
+    away = await town.unit("P-away", north_of(WEST, 900))
+    begins_at = town.clock.now() + timedelta(hours=1)
+    owner = Ownership(center_id=center_id(CITY, "s-west"), path=(center_id(CITY, "s-west"),))
+    reserved = UnitReserved(
+        reservation_id=named("test", "1"),
+        purpose="a match",
+        center=owner,
+        begins_at=begins_at,
+        ends_at=begins_at + timedelta(hours=1),
+    )
+    await town.record(kept, reserved)
+    chosen = [(await recommended(town)).unit_ids]
+    for _ in range(2):
+        town.clock.advance(minutes=61)
+        await town.alert(AlertKind.INTRUSION, point=WEST)
+        await town.react()
+        chosen.append((await town.events(UnitsRecommended))[-1].unit_ids)
+    assert chosen == [(kept,), (away,), (kept,)]
+    assert "recommendation.reserved" in reasons((await town.events(UnitsRecommended))[1], kept)
+
+
+async def test_an_incident_that_lost_its_unit_is_recommended_another():
+    town = await Town().found()
+    first = await town.unit("P-1", WEST)
+    incident_id = (await recommended(town)).incident_id
+    diverted = UnitDiverted(
+        unit_id=first,
+        call_sign="P-1",
+        agency="police",
+        assignment_id=named("test", "1"),
+        to_incident_id=named("test", "2"),
+        to_number="CD-2",
+        reason="a life is at stake",
+    )
+    await town.record(incident_id, diverted)
+    await town.react()
+    events = await town.events(UnitsRecommended)
+    assert [event.incident_id for event in events] == [incident_id, incident_id]

@@ -44,7 +44,7 @@ async def test_a_missed_acceptance_climbs_to_the_city_and_stops_there():
         (2, center_id(CITY, "city")),
     ]
     assert told[-1].next_due_at is None
-    assert len(town.timers.dues) == 0
+    assert len(town.timers.incidents.dues) == 0
 
 
 async def test_an_accepted_incident_owes_nothing():

@@ -16,12 +16,13 @@ from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ports import AppendCommand, EventLog, UnitPosition, Verdict
 from dispatch.store.memory import MemoryLog
 from dispatch.store.vault import MemorySealer
+from dispatch.workers.alarms import Alarms
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.reactor import ReactorRunner
 from dispatch.workers.recommender import Recommender
 from dispatch.workers.router import Router
-from dispatch.workers.timers import Timers
+from dispatch.workers.timers.watch import Timers
 from domain.alert.events import AlertContent, AlertReceived, AlertRevised, WarningDetails
 from domain.assignment.events import UnitRegistered, UnitWentOnDuty
 from domain.center.events import AgencyRegistered, CenterEstablished
@@ -147,13 +148,14 @@ class Town:
         """All reactors lose their memory."""
         self.directory = Directory(self.log, CITY)
         self.correlator = Correlator(log=self.log, directory=self.directory, clock=self.clock)
+        self.alarms = Alarms(log=self.log, directory=self.directory, clock=self.clock)
         self.router = Router(log=self.log, directory=self.directory, clock=self.clock)
         self.recommender = Recommender(
             log=self.log, directory=self.directory, clock=self.clock, positions=self.positions
         )
         self.runners = [
             ReactorRunner(reactor, log=self.log, scribe=self.scribe, ownership=SoleOwnership())
-            for reactor in (self.correlator, self.router, self.recommender)
+            for reactor in (self.correlator, self.alarms, self.router, self.recommender)
         ]
         self.timers = Timers(
             log=self.log, scribe=self.scribe, directory=self.directory, clock=self.clock, ownership=SoleOwnership()

@@ -51,6 +51,16 @@ class CapAdapter:
 
     name: ClassVar[str] = "cap"
     media_types: ClassVar[tuple[str, ...]] = ("application/cap+xml", "application/xml", "text/xml")
+    example: ClassVar[tuple[str, str]] = (
+        "application/cap+xml",
+        (
+            '<alert xmlns="urn:oasis:names:tc:emergency:cap:1.2"><identifier>CD-FLOOD-7</identifier>'
+            "<sender>water@example.cn</sender><sent>2026-08-01T21:00:00+08:00</sent><status>Actual</status>"
+            "<msgType>Alert</msgType><scope>Public</scope><info><category>Met</category><event>Flood</event>"
+            "<urgency>Immediate</urgency><severity>Severe</severity><certainty>Likely</certainty><area>"
+            "<areaDesc>Jinjiang</areaDesc><circle>30.65,104.08 2</circle></area></info></alert>"
+        ),
+    )
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """One draft for each distinct info of the warning."""

@@ -54,6 +54,13 @@ class FrigateAdapter:
 
     name: ClassVar[str] = "frigate"
     media_types: ClassVar[tuple[str, ...]] = ("application/json",)
+    example: ClassVar[tuple[str, str]] = (
+        "application/json",
+        (
+            '{"type":"new","before":{},"after":{"id":"1785590045.4-abc","camera":"cam_00042","label":"person",'
+            '"start_time":1785590045.4,"top_score":0.91}}'
+        ),
+    )
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """One pushed event, or each of a list."""

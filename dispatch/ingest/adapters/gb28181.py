@@ -49,6 +49,14 @@ class Gb28181Adapter:
 
     name: ClassVar[str] = "gb28181"
     media_types: ClassVar[tuple[str, ...]] = ("application/manscdp+xml", "application/xml", "text/xml")
+    example: ClassVar[tuple[str, str]] = (
+        "application/xml",
+        (
+            "<Notify><CmdType>Alarm</CmdType><SN>7</SN><DeviceID>51010700001320000042</DeviceID>"
+            "<AlarmPriority>1</AlarmPriority><AlarmMethod>5</AlarmMethod><AlarmTime>2026-08-01T21:14:05</AlarmTime>"
+            "<Info><AlarmType>6</AlarmType></Info></Notify>"
+        ),
+    )
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """One alarm a message."""

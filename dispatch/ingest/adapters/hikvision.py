@@ -4,7 +4,8 @@ Identity: Hikvision sends no id. Ours is source + MAC (else serial, else IP) + c
 written, with the event state as revision. A device repeats an active event about once a second with a new `dateTime`
 and a higher `activePostCount`: those are updates, each with an identity of its own. A retransmission
 (`isDataRetransmission`) keeps its `dateTime` and is a repeat. Two regions firing within one second share an identity
-and differ in content: the second is recorded as a revision.
+and differ in content: the second is recorded as a revision. An event without `dateTime` is refused: tomorrow's would
+pass for a repeat of today's and be lost. One whose `dateTime` nobody can read is taken; its text tells it apart.
 
 `eventType` `duration` only says that something goes on; the real type is its `relationEvent`. `videoloss` `inactive`
 is the format's keep-alive: understood, answered, not recorded. Plates are dropped and face comparisons refused, at
@@ -83,6 +84,14 @@ class HikvisionAdapter:
         "application/json",
         "multipart/form-data",
         "multipart/mixed",
+    )
+    example: ClassVar[tuple[str, str]] = (
+        "application/xml",
+        (
+            "<EventNotificationAlert><macAddress>02:51:01:00:00:2a</macAddress><channelID>1</channelID>"
+            "<dateTime>2026-08-01T21:14:05+08:00</dateTime><activePostCount>1</activePostCount>"
+            "<eventType>fielddetection</eventType><eventState>active</eventState></EventNotificationAlert>"
+        ),
     )
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
@@ -204,6 +213,13 @@ def _draft(event: dict[str, Any], media: tuple[MediaReference, ...], delivery: D
             " nothing was kept. Switch the event off for this receiver.",
         )
     said = device_time(_text(event, "dateTime"), delivery.zone)
+    if not said.text:
+        raise NotUnderstood(
+            "ingest.malformed",
+            "The event says no time and the format has no number: tomorrow's could not be told from a repeat of this"
+            " one. Switch the device's clock (NTP) on; an older firmware may have to be updated to send dateTime.",
+            pointer="/dateTime",
+        )
     device = _text(event, "macAddress") or _text(event, "Extensions", "serialNumber") or _text(event, "ipAddress")
     channel = _text(event, "channelID") or _text(event, "dynChannelID") or "1"
     address = _text(event, "ipAddress")

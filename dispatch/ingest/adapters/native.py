@@ -72,6 +72,7 @@ class NativeAdapter:
 
     name: ClassVar[str] = "native"
     media_types: ClassVar[tuple[str, ...]] = ("application/json", NDJSON, "application/ndjson")
+    example: ClassVar[tuple[str, str]] = (NDJSON, '{"id":"a1","kind":"motion"}\n{"id":"a2","kind":"motion"}\n')
 
     def parse(self, body: bytes, delivery: Delivery) -> Parsed:
         """Each entry is judged alone: one that is wrong does not take its neighbours with it."""

@@ -1,0 +1,1 @@
+"""The cameras: where they hang, whose they are, what they see."""

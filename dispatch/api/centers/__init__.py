@@ -1,0 +1,1 @@
+"""Centers, and what they owe each other: hand-overs, aid, watches."""

@@ -1,0 +1,1 @@
+"""The city as a whole: its rules, its statistics, its record."""

@@ -1,0 +1,1 @@
+"""Temporary headquarters: opened above others by the city, and stood down with an owner for all they had."""

@@ -1,0 +1,95 @@
+"""Read your writes: wait, for a bounded time, until the rows a request reads hold at least a position.
+
+All waiters of a process share one poller, which runs only while somebody waits: a hundred screens that wait for the
+same position cost one small query every few milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+
+from dispatch.api.http.database import Database
+from dispatch.api.problems.problem import Problem
+from projections.queries.progress import checkpoints
+
+POLL_S = 0.01
+CHECKPOINTS = checkpoints()
+
+
+class Freshness:
+    """How far the projections are."""
+
+    def __init__(self, database: Database, *, wait_s_max: float) -> None:
+        self._database = database
+        self._wait_s_max = wait_s_max
+        self._positions: dict[str, int] = {}
+        self._moved = asyncio.Condition()
+        self._waiting = 0
+        self._poller: asyncio.Task[None] | None = None
+
+    async def positions(self) -> Mapping[str, int]:
+        """The live position of each projection, now."""
+        found = {row["name"]: int(row["position"]) for row in await self._database.rows(CHECKPOINTS)}
+        self._positions = found
+        return found
+
+    async def position(self, *names: str) -> int:
+        """The least position among the named projections; 0 if one never ran."""
+        found = await self.positions()
+        return min((found.get(name, 0) for name in names), default=0)
+
+    async def wait(self, min_position: int | None, names: Sequence[str], *, wait_s: float | None = None) -> None:
+        """Return when all named projections hold `min_position`. Raises `Problem` projection_behind."""
+        if min_position is None or min_position <= 0 or not self._lagging(min_position, names):
+            return
+        limit_s = min(self._wait_s_max if wait_s is None else wait_s, self._wait_s_max)
+        if await self._reached(min_position, names, limit_s):
+            return
+        lagging = self._lagging(min_position, names)
+        raise Problem(
+            "projection_behind",
+            f"Waited {limit_s:g} s for position {min_position}; "
+            + ", ".join(f"{name} is at {position}" for name, position in lagging.items())
+            + ". Repeat the request, or read without min_position.",
+            lagging=lagging,
+            min_position=min_position,
+        )
+
+    async def reached(self, position: int, names: Sequence[str], *, wait_s: float) -> bool:
+        """Whether all named projections hold the position within `wait_s`."""
+        return not self._lagging(position, names) or await self._reached(position, names, min(wait_s, self._wait_s_max))
+
+    async def _reached(self, position: int, names: Sequence[str], limit_s: float) -> bool:
+        self._waiting += 1
+        if self._poller is None or self._poller.done():
+            self._poller = asyncio.create_task(self._poll(), name="freshness")
+        try:
+            async with asyncio.timeout(limit_s), self._moved:
+                await self._moved.wait_for(lambda: not self._lagging(position, names))
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+        return True
+
+    def _lagging(self, position: int, names: Sequence[str]) -> dict[str, int]:
+        known = {name: self._positions.get(name, 0) for name in names}
+        return {name: reached for name, reached in known.items() if reached < position}
+
+    async def _poll(self) -> None:
+        while self._waiting:
+            # A failure here is the database's; the waiters run into their own time limit and say so.
+            with contextlib.suppress(Exception):
+                await self.positions()
+            async with self._moved:
+                self._moved.notify_all()
+            await asyncio.sleep(POLL_S)
+
+    async def close(self) -> None:
+        """Stop polling."""
+        if self._poller is not None:
+            self._poller.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._poller

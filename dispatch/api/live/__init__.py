@@ -1,0 +1,1 @@
+"""Live boards and queues: one tail a process, each row encoded once."""

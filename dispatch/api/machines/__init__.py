@@ -1,0 +1,1 @@
+"""Where machines send what they saw."""

@@ -1,0 +1,1 @@
+"""Planned operations and the situation while they go on."""

@@ -1,0 +1,117 @@
+"""Incidents of a restricted operation (flow F21): known to whom the operation is known, and to nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import Request, Response
+
+from dispatch.api.access.permissions import CallerOf
+from dispatch.api.access.visibility import visible_state
+from dispatch.api.http.conditions import Asked, MinPosition, StepOf
+from dispatch.api.http.cursors import next_link
+from dispatch.api.http.shapes import LIMIT, Body, CursorParameter, Limit, Listing, Reason, Written, examples
+from dispatch.api.http.writing import INCIDENT_VIEWS, allowed, written
+from dispatch.api.operations.operation_access import VIEWS, known, request_of, row_of
+from dispatch.api.problems.problem import declared
+from dispatch.api.routing import protected
+from dispatch.api.wiring import ServicesOf
+from dispatch.handling.restrictions import RestrictionDesk
+from domain.identifiers import operation_id as id_of
+from domain.operation.events import Code
+from projections.board import item
+from projections.queries import board
+
+router = protected("operations")
+
+CHANGE = declared(404, 409)
+
+
+class BelongsBody(Body):
+    """Why it belongs to the operation, or does no more. It is recorded with your name."""
+
+    model_config = examples({"reason": "警卫路线上发现，属本次行动"})
+
+    reason: Reason
+
+
+@router.post(
+    "/city-operations/{code}/incidents/{incident_id}",
+    operation_id="city_operations_attach_incident",
+    summary="An incident belongs to it",
+    responses=CHANGE,
+)
+async def attach(code: Code, incident_id: UUID, body: BelongsBody, asked: StepOf, response: Response) -> Written:
+    """By a center that takes part in a restricted operation and sees the incident.
+
+    From here on the incident, and what was merged into it, is known to the operation's centers only: it leaves every
+    other board, stream, list, figure and partner feed. Its owner must be one of them. Units that are on it, and the
+    agency that sent them, keep seeing what they are to do.
+    """
+    await _allowed(asked, code, incident_id, body, owner=False)
+    desk = RestrictionDesk(asked.services.scribe, asked.services.directory)
+    work = desk.attach(
+        id_of(asked.services.directory.city, code), incident_id, body.reason, _request(asked, code, body, incident_id)
+    )
+    return await written(asked, response, work, stream_id=incident_id, views=(*VIEWS, *INCIDENT_VIEWS))
+
+
+@router.post(
+    "/city-operations/{code}/incidents/{incident_id}/detach",
+    operation_id="city_operations_detach_incident",
+    summary="It does no more",
+    responses=CHANGE,
+)
+async def detach(code: Code, incident_id: UUID, body: BelongsBody, asked: StepOf, response: Response) -> Written:
+    """By the operation's own center and those above it: whoever would see the incident sees it again."""
+    await _allowed(asked, code, incident_id, body, owner=True)
+    desk = RestrictionDesk(asked.services.scribe, asked.services.directory)
+    work = desk.detach(
+        id_of(asked.services.directory.city, code), incident_id, body.reason, _request(asked, code, body, incident_id)
+    )
+    return await written(asked, response, work, stream_id=incident_id, views=(*VIEWS, *INCIDENT_VIEWS))
+
+
+@router.get(
+    "/city-operations/{code}/incidents",
+    operation_id="city_operations_incidents",
+    summary="Incidents of a restricted operation",
+    responses=declared(404),
+)
+async def list_incidents(
+    code: Code,
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    caller: CallerOf,
+    min_position: MinPosition = None,
+    cursor: CursorParameter = None,
+    limit: Limit = LIMIT,
+) -> Listing:
+    """Newest first, those that have ended too."""
+    row = await row_of(services, caller, code, min_position)
+    await services.freshness.wait(min_position, ["board"])
+    filters = {"operation": row["operation_id"]}
+    key = services.cursors.read("operation-incidents", filters, cursor)
+    statement = board.of_operation(
+        row["operation_id"],
+        sight=caller.sight,
+        before_position=int(key[0]) if key is not None else None,
+        limit=limit,
+    )
+    rows: list[Any] = await services.database.rows(statement)
+    if len(rows) > limit:
+        behind = services.cursors.make("operation-incidents", filters, [rows[limit - 1]["opened_position"]])
+        response.headers["Link"] = next_link(request, behind)
+    return Listing(items=[item(one) for one in rows[:limit]])
+
+
+def _request(asked: Asked, code: str, body: Body, incident_id: UUID) -> Any:
+    return request_of(asked, code, body, "incidents", str(incident_id))
+
+
+async def _allowed(asked: Asked, code: str, incident_id: UUID, body: Body, *, owner: bool) -> None:
+    request = _request(asked, code, body, incident_id)
+    await allowed(asked, request, known(asked, code, owner=owner))
+    await allowed(asked, request, visible_state(asked.services, asked.caller, incident_id))

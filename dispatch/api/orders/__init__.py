@@ -1,0 +1,1 @@
+"""Headquarters' orders and the public warnings before them."""

@@ -1,0 +1,1 @@
+"""What came of incidents, and the recordings that are asked for afterwards."""

@@ -1,0 +1,192 @@
+"""Refusals about outcomes, campaigns, checklists and recordings: code → status, title, meaning, remedy."""
+
+from __future__ import annotations
+
+OUTCOMES: dict[str, tuple[int, str, str, str]] = {
+    "outcome.external_case_not_linked": (
+        409,
+        "The case is not linked to this incident",
+        "Its system and number are on no link that stands.",
+        "Link the case first, or check its number.",
+    ),
+    "outcome.external_case_in_use": (
+        409,
+        "People are counted under the case",
+        "A link that a count rests on cannot be taken back.",
+        "Strike those counts first.",
+    ),
+    "outcome.count_unknown": (
+        404,
+        "There is no such count",
+        "This incident has no count with that id.",
+        "Check the id in the incident's outcomes.",
+    ),
+    "outcome.count_already_struck": (
+        409,
+        "The count was struck before",
+        "A count is struck once, and stays readable.",
+        "Nothing is left to do.",
+    ),
+    "outcome.outside_campaign": (
+        409,
+        "The incident is not of the campaign's time",
+        "A campaign counts what was opened between its beginning and its end.",
+        "Choose another campaign, or prolong this one.",
+    ),
+    "outcome.too_many": (
+        409,
+        "An incident has too many of these",
+        "Cases, counts and campaigns of one incident have a written limit.",
+        "Spread them over the incidents they belong to.",
+    ),
+    "checklist.item_unknown": (
+        404,
+        "The checklist has no such item",
+        "The list that binds this incident, by the rules of its routing, does not have it.",
+        "Read the list at /v1/incidents/{id}/checklist.",
+    ),
+    "evidence.unknown": (
+        404,
+        "There is no such request",
+        "Nobody asked for a recording under this id.",
+        "Look at /v1/evidence/requests.",
+    ),
+    "evidence.no_period": (
+        422,
+        "The time asked for is none",
+        "A recording is asked for after the fact: it begins before it ends, and ends before now.",
+        "Correct `begins_at` and `ends_at`.",
+    ),
+    "evidence.already_answered": (
+        409,
+        "The request was answered before",
+        "What was provided does not change, or it would prove nothing.",
+        "Ask anew for another recording.",
+    ),
+    "evidence.not_provided": (
+        409,
+        "There is no recording yet",
+        "Nobody has secured it, or there is none.",
+        "Wait until it is provided.",
+    ),
+    "evidence.hash_differs": (
+        409,
+        "It is not the same recording",
+        "The taker computed another hash than the one it was provided with.",
+        "Do not take it. Fetch it again and compute the hash again; if it still differs, tell the holder.",
+    ),
+    "operation.unknown": (
+        404,
+        "There is no such operation",
+        "No operation was planned under this code, or it is none of yours.",
+        "Look at /v1/city-operations.",
+    ),
+    "operation.code_taken": (
+        409,
+        "There is an operation of this code",
+        "Codes are permanent.",
+        "Give the new operation another code.",
+    ),
+    "operation.no_period": (
+        422,
+        "The operation would end before it begins",
+        "Its end must lie after its beginning.",
+        "Choose a later `ends_at`.",
+    ),
+    "operation.not_restricted": (
+        409,
+        "The operation is not restricted",
+        "Everybody may know of it, so there is nothing to keep of its incidents.",
+        "Attach incidents to a restricted operation; refer to others in a situation report or a note.",
+    ),
+    "operation.over": (
+        409,
+        "The operation has ended",
+        "Its plan and what was found stay as they are.",
+        "Plan another one for what is to be done now.",
+    ),
+    "operation.not_under_way": (
+        409,
+        "The operation has not begun",
+        "Checkpoints are passed while it goes on.",
+        "Start it first.",
+    ),
+    "operation.not_a_member": (
+        409,
+        "The center does not take part",
+        "Only a center that takes part can watch a camera for the operation.",
+        "Add the center first.",
+    ),
+    "operation.checkpoint_unknown": (
+        404,
+        "The operation has no such checkpoint",
+        "None was set under this id.",
+        "Look at the operation again.",
+    ),
+    "operation.checkpoint_passed": (
+        409,
+        "The checkpoint was passed",
+        "What has happened is not planned any more.",
+        "Set another checkpoint.",
+    ),
+    "operation.point_is_another": (
+        409,
+        "The point is something else",
+        "A point keeps its kind; what else is at the place is a point of its own.",
+        "Leave `point_id` out.",
+    ),
+    "operation.too_many": (
+        409,
+        "The operation has too many of these",
+        "Members, checkpoints, cameras and points have a written limit.",
+        "Plan a second operation beside it.",
+    ),
+    "watch.unknown": (
+        404,
+        "There is no such watch",
+        "Nobody opened a watch under this id.",
+        "Look at /v1/watches.",
+    ),
+    "watch.over": (
+        409,
+        "The watch has ended",
+        "Somebody was found, or it was called off. Nobody is told any more whom it was about.",
+        "Open a new one if it is needed, and say what for.",
+    ),
+    "watch.expired": (
+        409,
+        "The watch has expired",
+        "It ended at the time that was said when it was opened.",
+        "Open a new one if it is needed, and say what for.",
+    ),
+    "watch.no_period": (
+        422,
+        "A watch cannot last that long",
+        "It ends ahead of now, within seven days.",
+        "Choose an earlier `expires_at`; it can be extended while it goes on.",
+    ),
+    "watch.too_many": (
+        409,
+        "The watch has too many sightings",
+        "They have a written limit.",
+        "Write further ones as notes on the incident.",
+    ),
+    "campaign.unknown": (
+        404,
+        "There is no such campaign",
+        "No campaign was opened under this code.",
+        "Look at /v1/campaigns.",
+    ),
+    "campaign.code_taken": (
+        409,
+        "There is a campaign of this code",
+        "Codes are permanent, so that statistics of last year stay what they are.",
+        "Give the new campaign another code.",
+    ),
+    "campaign.no_period": (
+        422,
+        "The campaign would end before it begins",
+        "Its end must lie after its beginning.",
+        "Choose a later `ends_at`.",
+    ),
+}

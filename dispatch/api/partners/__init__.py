@@ -1,0 +1,1 @@
+"""What partner agencies are shown, and what they answer."""

@@ -1,0 +1,1 @@
+"""Every way of saying no: one document, one page a type."""

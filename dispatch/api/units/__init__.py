@@ -1,0 +1,1 @@
+"""Units beyond one assignment: diverted, stacked, reserved, standing by."""

@@ -1,0 +1,35 @@
+"""All oracles of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dispatch.simulation.oracles.aid import broken_aid
+from dispatch.simulation.oracles.casework import broken_cases
+from dispatch.simulation.oracles.merges import broken_merges
+from dispatch.simulation.oracles.operations import broken_operations, told_secrets
+from dispatch.simulation.oracles.orders import broken_orders
+from dispatch.simulation.oracles.records import broken_checklists, broken_evidence, broken_outcomes
+from dispatch.simulation.oracles.rules import broken_schedules
+from dispatch.simulation.oracles.shifts import broken_handovers
+from dispatch.simulation.oracles.watches import broken_watches
+from dispatch.simulation.reading import Story
+from dispatch.simulation.world import World
+
+
+def broken_flows(world: World, story: Story) -> Iterator[str]:
+    """What does not hold of any flow, of the log and of the screens."""
+    now, rows = world.clock.now(), world.screens.rows
+    yield from broken_schedules(story, now)
+    yield from broken_merges(story)
+    yield from broken_cases(story, rows["cases"], now)
+    yield from broken_orders(story, rows["orders"], now)
+    yield from broken_aid(story, world.city.bases, now)
+    yield from broken_operations(story, world.history.looked)
+    if any(row["is_restricted"] for row in rows["operations"].values()):
+        yield from told_secrets(rows, world.feeds.entries)
+    yield from broken_handovers(story)
+    yield from broken_watches(story, rows["watches"].values())
+    yield from broken_checklists(story, rows["checklists"])
+    yield from broken_outcomes(story, rows["outcomes"])
+    yield from broken_evidence(story)

@@ -1,0 +1,1 @@
+"""Campaign: a period in which what is done about certain matters is counted together (flow F24)."""

@@ -1,0 +1,1 @@
+"""Gateways: what they promise to say, and when they said nothing."""

@@ -1,0 +1,1 @@
+"""Operation: planned or long-running work above incidents (F18 to F21)."""

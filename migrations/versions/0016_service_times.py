@@ -1,0 +1,24 @@
+"""What service times are measured from has rows."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from dispatch.store import migrate
+from projections import service_tables
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    connection = op.get_bind()
+    # A database made by this release has it from the baseline, which makes every declared table.
+    service_tables.service_times.create(connection, checkfirst=True)
+    migrate.run_script(connection, migrate.GRANTS_SQL)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("an older release does not look at it")

@@ -1,0 +1,60 @@
+"""The rows of urban-management cases, in schema `read` like all rows people look at."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from projections.columns import HOT, Ids, Instant, maybe, metadata, needed
+
+cases = sa.Table(
+    "cases",
+    metadata,
+    sa.Column("case_id", sa.Uuid, primary_key=True),
+    needed("incident_id", sa.Uuid),
+    needed("incident_number", sa.Text),
+    needed("city", sa.Text),
+    needed("occasion", sa.SmallInteger),
+    needed("class_code", sa.Text),
+    needed("category", sa.Text),
+    needed("kind", sa.Text, comment="component or event (GB/T 30428)"),
+    needed("major_code", sa.Text),
+    needed("minor_code", sa.Text),
+    needed("severity", sa.SmallInteger),
+    needed("phase", sa.Text),
+    needed("is_open", sa.Boolean),
+    needed("supervision_center_id", sa.Uuid, comment="the center that filed it"),
+    needed("supervision_path", Ids),
+    needed("arbiter_center_id", sa.Uuid),
+    maybe("department_agency", sa.Text, comment="who has it, or had it last; null before anybody and after a return"),
+    maybe("department_center_id", sa.Uuid),
+    needed("department_path", Ids),
+    needed("is_binding", sa.Boolean, comment="the arbiter assigned it: it cannot be returned"),
+    needed("visible_center_ids", Ids, comment="supervision, department, both with ancestors; the asked arbiter"),
+    maybe("stage", sa.Text, comment="whose time runs: handle or check; null while none does"),
+    needed("lamp", sa.Text, comment="of the time that runs, or ran last"),
+    maybe("amber_at", Instant),
+    maybe("red_at", Instant),
+    maybe("left_s", sa.Double, comment="what the department has left while it is paused, or had when it was handled"),
+    needed("assumed_years", ARRAY(sa.Integer), comment="their holidays were not known; plain weekdays were taken"),
+    maybe("handled_at", Instant),
+    maybe("paused_at", Instant, comment="since when it is paused"),
+    needed("paused_s", sa.Double, comment="all pauses that ended"),
+    needed("returns", sa.SmallInteger),
+    needed("reworks", sa.SmallInteger),
+    needed("extension_s", sa.Integer, comment="granted to the present department"),
+    maybe("extension_asked", JSONB, comment="the request that waits: {extra_s, reason, requested_at}"),
+    needed("supervisions", sa.SmallInteger),
+    needed("parts", JSONB, comment="one entry a department that had it: see projections.cases"),
+    needed("version", sa.BigInteger, comment="version of the case's stream: the ETag"),
+    needed("filed_at", Instant),
+    needed("filed_position", sa.BigInteger),
+    maybe("ended_at", Instant, comment="when it was closed or voided"),
+    needed("updated_at", Instant),
+    needed("updated_position", sa.BigInteger),
+    sa.Index("cases_incident_id", "incident_id"),
+    sa.Index("cases_filed_position", "filed_position"),
+    sa.Index("cases_filed_at", "filed_at"),
+    sa.Index("cases_visible", "visible_center_ids", postgresql_using="gin"),
+    postgresql_with=HOT,
+)
