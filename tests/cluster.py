@@ -14,8 +14,11 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -34,6 +37,7 @@ SETTINGS = {
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "256MB"}
 DISK, MEMORY = Path("/tmp"), Path("/dev/shm")  # short: a socket's path may have 107 bytes
 MEMORY_FREE_MIN_BYTES = 4_000_000_000
+STOP_SECONDS_MAX = 10
 SWEEP_LOCK = DISK / f"dispatch_test_clusters_{os.getuid()}.lock"
 IN_USE = "in_use"
 held: dict[Path, TextIO] = {}
@@ -108,14 +112,28 @@ class Cluster:
         self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "stop")
 
     def stop(self) -> None:
-        """Stop it and remove its folder."""
-        if (self.folder / "data" / "postmaster.pid").exists():
-            self.halt("immediate")
+        """Stop it and remove its folder, whatever has become of it: it may have been killed, or died with a machine."""
+        if self.is_running():
+            with suppress(ProcessLookupError):
+                os.kill(self.server_pid, signal.SIGQUIT)  # what `pg_ctl -m immediate` sends
+            deadline = time.monotonic() + STOP_SECONDS_MAX
+            while self.is_running() and time.monotonic() < deadline:
+                time.sleep(0.01)
+            if self.is_running():
+                with suppress(ProcessLookupError):
+                    os.kill(self.server_pid, signal.SIGKILL)
         if self.folder in held:
             held.pop(self.folder).close()
         # Two processes may sweep the same dead server at once; what one has removed the other need not.
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self._copy, ignore_errors=True)
+
+    def is_running(self) -> bool:
+        """Does its postmaster live? The number in its file may be another process's by now: ours works in our data."""
+        try:
+            return Path(f"/proc/{self.server_pid}/cwd").readlink() == (self.folder / "data").resolve()
+        except (OSError, ValueError):
+            return False
 
     @property
     def _copy(self) -> Path:
