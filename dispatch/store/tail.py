@@ -12,9 +12,9 @@ the row recorded. A log that ends before what is held (a restore) empties it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from dispatch.ports import RecordedEvent, Tip
@@ -87,6 +87,67 @@ class Tail:
         return list(islice((row for row in rows if row.topic in topics), limit))
 
 
+class Reads(Protocol):
+    """`EventLog.read_after` of what lies below."""
+
+    async def __call__(
+        self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
+    ) -> list[RecordedEvent]:
+        """A page of the log in position order."""
+
+
+class HeldEnd:
+    """Reads of a log that are answered from its end, as far as that is held, and from below otherwise."""
+
+    def __init__(self, read_below: Reads, known_position: Callable[[], int]) -> None:
+        self.tail = Tail(HELD_EVENTS_MAX, HELD_BYTES_MAX)
+        self._read_below = read_below
+        self._known_position = known_position
+        self._stretching = asyncio.Lock()
+
+    async def read_after(
+        self, position: int, *, limit: int, up_to_position: int | None, topics: Sequence[str] | None
+    ) -> list[RecordedEvent]:
+        """As `EventLog.read_after`."""
+        if await self._is_held(position, up_to_position):
+            wanted = None if topics is None else frozenset(topics)
+            return self.tail.after(position, up_to_position, wanted, limit)
+        return await self._read_below(position, limit=limit, up_to_position=up_to_position, topics=topics)
+
+    async def tip(self, ask: Callable[[], Coroutine[Any, Any, Tip]]) -> Tip:
+        """The last position. A log that ends before what was held when it was asked was restored.
+
+        What was read since then may well lie beyond the answer: answers take different times.
+        """
+        held = self.tail.last
+        found = await ask()
+        if found.position < held:
+            self.tail.begin(found.position)
+        return found
+
+    async def _is_held(self, position: int, up_to_position: int | None) -> bool:
+        """Whether everything after `position` up to there (None: all recorded by now) is held; read what lacks."""
+        if self._known_position() - position > HELD_EVENTS_MAX:
+            return False
+        if up_to_position is None or up_to_position > self.tail.last:
+            async with self._stretching:
+                await self._stretch(position, up_to_position)
+        return self.tail.begins_by(position)
+
+    async def _stretch(self, position: int, up_to_position: int | None) -> None:
+        """Read on from the end of what is held; from `position` if that lies beyond."""
+        if position > self.tail.last:
+            self.tail.begin(position)
+        while up_to_position is None or self.tail.last < up_to_position:
+            last = self.tail.last
+            rows = await self._read_below(last, limit=STRETCH_EVENTS)
+            if self.tail.last != last:
+                continue  # emptied while we read
+            self.tail.extend(rows)
+            if len(rows) < STRETCH_EVENTS:
+                break
+
+
 class TailedLog(PostgresLog):
     """`PostgresLog` for a process with many readers near the tip."""
 
@@ -96,47 +157,22 @@ class TailedLog(PostgresLog):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._tail = Tail()
-        self._stretching = asyncio.Lock()
+        self._end = HeldEnd(super().read_after, lambda: self._wake.position)
 
     async def read_after(
         self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
     ) -> list[RecordedEvent]:
         """A page of the log in position order, without gaps (with `topics`: without gaps among those)."""
-        if await self._is_held(position, up_to_position):
-            wanted = None if topics is None else frozenset(topics)
-            return self._tail.after(position, up_to_position, wanted, limit)
-        return await super().read_after(position, limit=limit, up_to_position=up_to_position, topics=topics)
+        return await self._end.read_after(position, limit=limit, up_to_position=up_to_position, topics=topics)
 
     async def read_streams(
         self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
     ) -> dict[UUID, list[RecordedEvent]]:
         """Several streams at once. Most that a reactor asks for began a moment ago: what is held of them is shared."""
         streams = await super().read_streams(stream_ids, up_to_position=up_to_position)
-        return {stream_id: [self._tail.held(row) for row in rows] for stream_id, rows in streams.items()}
+        held = self._end.tail.held
+        return {stream_id: [held(row) for row in rows] for stream_id, rows in streams.items()}
 
     async def tip(self) -> Tip:
         """The last position."""
-        found = await super().tip()
-        if found.position < self._tail.last:
-            self._tail.begin(found.position)
-        return found
-
-    async def _is_held(self, position: int, up_to_position: int | None) -> bool:
-        """Whether everything after `position` up to there (None: all recorded by now) is held; read what lacks."""
-        if self._wake.position - position > HELD_EVENTS_MAX:
-            return False
-        if up_to_position is None or up_to_position > self._tail.last:
-            async with self._stretching:
-                await self._stretch(position, up_to_position)
-        return self._tail.begins_by(position)
-
-    async def _stretch(self, position: int, up_to_position: int | None) -> None:
-        """Read on from the end of what is held; from `position` if that lies beyond."""
-        if position > self._tail.last:
-            self._tail.begin(position)
-        while up_to_position is None or self._tail.last < up_to_position:
-            rows = await super().read_after(self._tail.last, limit=STRETCH_EVENTS)
-            self._tail.extend(rows)
-            if len(rows) < STRETCH_EVENTS:
-                break
+        return await self._end.tip(super().tip)

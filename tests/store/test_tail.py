@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.ports import RecordedEvent
+from dispatch.ports import RecordedEvent, Tip
 from dispatch.store.postgres import PostgresLog
-from dispatch.store.tail import Tail, TailedLog
+from dispatch.store.tail import HeldEnd, Tail, TailedLog
 from tests.store.contract import LogContract, decision, on
 
 STREAM = UUID(int=7)
@@ -126,9 +126,55 @@ async def test_many_readers_miss_nothing_while_another_process_writes(tailed: Ta
 async def test_a_log_that_ends_before_what_is_held_empties_it(tailed: TailedLog) -> None:
     await tailed.append(decision(on(STREAM, 0, 5)))
     assert len(await tailed.read_after(0)) == 5
-    tailed._tail.extend([row(6)])  # what a log held before it was restored to position 5
+    tailed._end.tail.extend([row(6)])  # what a log held before it was restored to position 5
     await tailed.tip()
     assert [one.position for one in await tailed.read_after(0)] == [1, 2, 3, 4, 5]
+
+
+class SlowLog:
+    """It has `length` rows, read when it is let."""
+
+    def __init__(self) -> None:
+        self.length = 3
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+        self.asked_after: list[int] = []
+
+    async def read_after(
+        self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
+    ) -> list[RecordedEvent]:
+        assert (up_to_position, topics) == (None, None)
+        self.asked_after.append(position)
+        await self.may_read.wait()
+        return [row(number) for number in range(position + 1, self.length + 1)][:limit]
+
+
+async def test_an_answer_that_was_overtaken_empties_nothing() -> None:
+    log = SlowLog()
+    end = HeldEnd(log.read_after, lambda: 5)
+    await end.read_after(0, limit=500, up_to_position=3, topics=None)
+
+    async def answer() -> Tip:
+        log.length = 5
+        await end.read_after(0, limit=500, up_to_position=5, topics=None)  # somebody else, while it is on its way
+        return Tip(4, STREAM, row(4).recorded_at)
+
+    assert (await end.tip(answer)).position == 4
+    assert end.tail.last == 5
+
+
+async def test_who_reads_on_while_the_end_is_emptied_reads_again_from_there() -> None:
+    log = SlowLog()
+    end = HeldEnd(log.read_after, lambda: 5)
+    await end.read_after(0, limit=500, up_to_position=3, topics=None)
+    log.length = 5
+    log.may_read.clear()
+    reading = asyncio.create_task(end.read_after(3, limit=500, up_to_position=5, topics=None))
+    await asyncio.sleep(0)
+    end.tail.begin(2)  # the log was restored to there
+    log.may_read.set()
+    assert [one.position for one in await reading] == [4, 5]
+    assert log.asked_after == [0, 3, 2]
 
 
 @given(begins=st.integers(0, 10), length=st.integers(0, 20), events_max=st.integers(1, 20), position=st.integers(1, 40))
