@@ -10,15 +10,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import lru_cache
 from types import ModuleType
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from dispatch import directory, directory_baseline
 from dispatch.handling import baselines, commitments
 from dispatch.partners import feed
+from dispatch.store import tail
 from dispatch.workers import correlator, reactor, recommender, releaser, router
 from dispatch.workers.timers import watch
 from domain.policies import correlation_index, correlation_rules
+
+READ_REMEMBERED_MAX = 256
+
+
+class ReadOnce:
+    """A line of the directory's baseline whose stored forms are read once each.
+
+    A run starts some twenty-five processes, and each would read the same rules again: a quarter of all it computes.
+    What is read is frozen, so the processes may share it.
+    """
+
+    def __init__(self, line: TypeAdapter[tuple[Any, ...]]) -> None:
+        self.dump_json = line.dump_json
+        self.validate_json = lru_cache(READ_REMEMBERED_MAX)(line.validate_json)
+
 
 LATE_S_MAX = 20.0
 """How old an alert may be when it arrives (in the product: a day, of the 36 hours that the index remembers)."""
@@ -26,12 +45,15 @@ SMALL: tuple[tuple[ModuleType | type, str, Any], ...] = (
     (directory, "PAGE_EVENTS", 9),
     (directory_baseline, "EVERY_POSITIONS", 15),
     (directory_baseline, "ENTRIES_A_LINE", 4),
+    (directory_baseline, "LINES", {name: ReadOnce(line) for name, line in directory_baseline.LINES.items()}),
     (commitments, "TAIL_PAGE_EVENTS", 3),
     (baselines, "FIRST_PAGE_EVENTS", 4),
     (baselines, "PAGE_EVENTS", 3),
     (baselines, "REMEMBERED_FROM_EVENTS", 2),
     (baselines, "REMEMBERED_MAX", 6),
     (baselines, "SNAPSHOT_EVERY_EVENTS", 5),
+    (tail, "HELD_EVENTS_MAX", 40),
+    (tail, "STRETCH_EVENTS", 12),
     (feed, "TREE_PAGE_EVENTS", 5),
     (reactor, "MARK_EVERY_POSITIONS", 25),
     (watch, "MARK_EVERY_POSITIONS", 25),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from dispatch.ports import AppendCommand, Appended, EventLog, Head, RecordedEvent, StoredAnswer, Tip, Verdict
 from dispatch.simulation.process import Network, Process, Server, at_once
+from dispatch.store.tail import HeldEnd
 from domain.refusals import Unavailable
 
 T = TypeVar("T")
@@ -25,26 +27,56 @@ def unavailable(detail: str) -> Exception:
 
 
 class WakeUps:
-    """Who waits for the log to grow. One for all processes, at the server's side."""
+    """Which processes listen for the log to grow: the server's side of `dispatch.store.wake`."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self._listening: dict[Wake, None] = {}
+
+    def listen(self, wake: Wake) -> None:
+        """Hint to it from now on, until its process dies."""
+        self._listening[wake] = None
+        wake.process.at_death(lambda: self._listening.pop(wake, None))
+
+    def grown(self, position: int) -> None:
+        """Tell every process, each in its own time; some hints are lost."""
+        chance, loop = self._network.chance, self._network.loop
+        for wake in self._listening:
+            if not chance.happens(LOST_WAKE_UP):
+                frozen_s = max(0.0, wake.process.frozen_until_s - loop.time())
+                loop.call_later(chance.delay_s() + frozen_s, wake.hear, position)
+
+
+class Wake:
+    """How far the log is known to reach in one process, and who in it waits for more, as `dispatch.store.wake.Wake`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, server: Server, process: Process) -> None:
+        self.process = process
+        self.position = 0
+        self.looked_at_s = 0.0
+        """When the tip was last asked for because a hint may have been lost."""
+        self._loop = loop
+        self._server = server
         self._waiting: dict[asyncio.Future[None], None] = {}
 
-    def grown(self) -> None:
-        """Wake everybody, each in its own time; some hints are lost."""
-        waiting, self._waiting = self._waiting, {}
-        for sleeper in waiting:
-            if self._network.chance.happens(LOST_WAKE_UP):
-                self._waiting[sleeper] = None
-            else:
-                self._network.loop.call_later(self._network.chance.delay_s(), _wake, sleeper)
+    def hear(self, position: int) -> None:
+        """A hint; none comes through a line that is cut."""
+        if self.process.is_alive and self._server.reaches(self.process):
+            self.saw(position)
+
+    def saw(self, position: int) -> None:
+        """The log is known to reach `position`."""
+        if position > self.position:
+            self.position = position
+            waiting, self._waiting = self._waiting, {}
+            for sleeper in waiting:
+                _wake(sleeper)
 
     async def sleep(self, timeout_s: float) -> None:
-        """Until the log grows or the time is up."""
-        sleeper: asyncio.Future[None] = self._network.loop.create_future()
+        """Until more is known or the time is up."""
+        sleeper: asyncio.Future[None] = self._loop.create_future()
         self._waiting[sleeper] = None
-        end = self._network.loop.call_later(timeout_s, _wake, sleeper)
+        end = self._loop.call_later(timeout_s, _wake, sleeper)
         try:
             await sleeper
         finally:
@@ -66,6 +98,8 @@ class RemoteLog:
         self._server = server
         self._process = process
         self._wake_ups = wake_ups
+        self._wake = Wake(network.loop, server, process)
+        wake_ups.listen(self._wake)
 
     async def append(self, command: AppendCommand) -> Verdict:
         """Record one command. Raises `Unavailable`: recorded or not, nobody knows."""
@@ -79,10 +113,12 @@ class RemoteLog:
             for command, verdict in zip(commands, verdicts, strict=True):
                 self._network.trace.note(self._process.name, f"append {_told(command)} -> {_verdict(verdict)}")
             if any(isinstance(verdict, Appended) for verdict in verdicts):
-                self._wake_ups.grown()
+                self._wake_ups.grown(at_once(self._log.tip()).position)
             return verdicts
 
-        return await self._call("append", record, writes=True)
+        verdicts = await self._call("append", record, writes=True)
+        self._wake.saw(max((each.last_position for each in verdicts if isinstance(each, Appended)), default=0))
+        return verdicts
 
     async def read_stream(
         self, stream_id: UUID, *, after_version: int = 0, up_to_position: int | None = None, limit: int = 10_000
@@ -110,21 +146,25 @@ class RemoteLog:
 
     async def tip(self) -> Tip:
         """The last position."""
-        return await self._ask(self._log.tip)
+        found = await self._ask(self._log.tip)
+        self._wake.saw(found.position)
+        return found
 
     async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
         """Heads of those streams that exist."""
         return await self._ask(lambda: self._log.heads(stream_ids))
 
     async def wait_beyond(self, position: int, *, timeout_s: float) -> int:
-        """As soon as the log has grown beyond `position`, or later than asked; the last position."""
-        tip = await self.tip()
-        # Looked at once more where the hints are made: whoever listens before it reads misses none.
-        if max(tip.position, at_once(self._log.tip()).position) > position:
-            return max(tip.position, position + 1)
-        await self._wake_ups.sleep(timeout_s * IDLE_TIMES)
-        self._process.check()
-        return at_once(self._log.tip()).position
+        """As soon as the log is known to reach beyond `position`, or later than asked; how far it is known to reach."""
+        wake, loop = self._wake, self._network.loop
+        if wake.position <= position:
+            await wake.sleep(timeout_s * IDLE_TIMES)
+            self._process.check()
+        if wake.position <= position and loop.time() - wake.looked_at_s >= timeout_s:
+            wake.looked_at_s = loop.time()  # the first whose time is up looks for all
+            with contextlib.suppress(Unavailable):
+                await self.tip()
+        return wake.position
 
     async def find_answer(self, *, caller: str, key: str) -> StoredAnswer | None:
         """The idempotency row of a caller's key."""
@@ -143,6 +183,24 @@ class RemoteLog:
 
     async def _call(self, what: str, work: Callable[[], T], *, writes: bool) -> T:
         return await self._network.call(self._process, self._server, what, work, failure=unavailable, writes=writes)
+
+
+class TailedRemoteLog(RemoteLog):
+    """As a worker reaches it: the end of the log is read once for all its readers, by the product's own code."""
+
+    def __init__(self, log: EventLog, network: Network, server: Server, process: Process, wake_ups: WakeUps) -> None:
+        super().__init__(log, network, server, process, wake_ups)
+        self._end = HeldEnd(super().read_after, lambda: self._wake.position)
+
+    async def read_after(
+        self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
+    ) -> list[RecordedEvent]:
+        """A page of the log in position order."""
+        return await self._end.read_after(position, limit=limit, up_to_position=up_to_position, topics=topics)
+
+    async def tip(self) -> Tip:
+        """The last position."""
+        return await self._end.tip(super().tip)
 
 
 def _told(command: AppendCommand) -> str:

@@ -18,6 +18,7 @@ from dispatch.simulation.city import CITY
 from dispatch.simulation.feed_tables import FeedPool
 from dispatch.simulation.jetstream import Message, NatsClient
 from dispatch.simulation.process import Process
+from dispatch.simulation.remote_log import TailedRemoteLog
 from dispatch.simulation.screens import Folder
 from dispatch.simulation.world import World
 from dispatch.workers.alarms import Alarms
@@ -47,7 +48,7 @@ class WorkerProcess:
     def __init__(self, world: World, process: Process) -> None:
         self._world = world
         self.process = process
-        self._base = base = world.base(process)
+        self._base = base = world.base(process, kind=TailedRemoteLog)
         self._pool = FeedPool(world.feeds, world.network, world.store, process)
         self._desk = PartnerDesk(
             incidents=IncidentDesk(base.scribe, base.directory, base.commitments()),

@@ -115,19 +115,19 @@ class World:
         """The right of a process to do one named task."""
         return SimulatedOwnership(self.locks, process, task)
 
-    def base(self, process: Process) -> Base:
+    def base(self, process: Process, *, kind: type[RemoteLog] = RemoteLog) -> Base:
         """What every process stands on."""
-        return Base(self, process)
+        return Base(self, process, kind)
 
 
 class Base:
     """A process's own view: its line to the log, its scribe, its directory."""
 
-    def __init__(self, world: World, process: Process) -> None:
+    def __init__(self, world: World, process: Process, kind: type[RemoteLog]) -> None:
         self.world = world
         self.process = process
         self.clock = VirtualClock(world.loop, world.network.chance.between(-CLOCK_WRONG_S_MAX, CLOCK_WRONG_S_MAX))
-        self.log: EventLog = RemoteLog(world.log, world.network, world.store, process, world.wake_ups)
+        self.log: EventLog = kind(world.log, world.network, world.store, process, world.wake_ups)
         self.scribe = Scribe(self.log, SimulatedSealer(), self.clock, RemoteSnapshots(world, process))
         self.directory = Directory(self.log, CITY)
         self._keeper = Keeper(self.directory, self.log, RemoteDirectories(world, process))
