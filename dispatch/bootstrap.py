@@ -62,17 +62,13 @@ from dispatch.store.snapshots import PostgresSnapshots
 from dispatch.store.tail import TailedLog
 from dispatch.store.upkeep import forget_answers, make_partitions
 from dispatch.store.vault import PostgresSealer
-from dispatch.workers.alarms import Alarms
 from dispatch.workers.archivist import keep_archived, run_archive
 from dispatch.workers.board_keeper import keep_boards
 from dispatch.workers.correlator import Correlator
-from dispatch.workers.cover import CoverKeeper
 from dispatch.workers.ownership import AdvisoryOwnership
 from dispatch.workers.projector import projectors
 from dispatch.workers.reactor import Reactor, run_reactor
-from dispatch.workers.recommender import Recommender
-from dispatch.workers.releaser import Releaser
-from dispatch.workers.router import Router
+from dispatch.workers.reactors import TOPICS, Given, reactors
 from dispatch.workers.tasks import background, run_all
 from dispatch.workers.timers.watch import Timers
 from dispatch.world import FreshIds, SystemClock
@@ -276,12 +272,11 @@ async def services(base: Foundation) -> AsyncIterator[Services]:
 def _checks(base: Foundation) -> dict[str, Check]:
     """What /readyz asks beside what the API sees itself."""
     given = EdgeStatements(base.pool), base.settings, base.clock
-    reactors = {kind.name: kind.topics for kind in (Correlator, Router, Recommender, Releaser, CoverKeeper)}
-    tasks = (*reactors, Timers.name, "partners")
+    tasks = (*TOPICS, Timers.name, "partners")
     return {
         "nats": relay_check(*given),
         "gateways": gateways_check(*given),
-        "workers": workers_check(given[0], base.log, base.clock, tasks, reactors),
+        "workers": workers_check(given[0], base.log, base.clock, tasks, TOPICS),
     }
 
 
@@ -336,18 +331,14 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
         return run_reactor(reactor, log=base.log, scribe=base.scribe, ownership=own(reactor.name), stop=stop)
 
     scribe, heard = base.scribe, base.hearing.heard
+    given = Given(log, directory, clock, scribe, base.positions, base.commitments())
     timers = Timers(log=log, directory=directory, clock=clock, scribe=scribe, ownership=own("timers"), heard=heard)
     tasks = {
         "directory": base.keeper.tail(),
         "partitions": make_partitions(base.pool),
         "answers": forget_answers(base.pool, kept=timedelta(days=base.settings.idempotency_kept_days)),
         **{name: projector.run(stop) for name, projector in projectors(base.log, dsn).items()},
-        "correlator": react(Correlator(log=log, directory=directory, clock=clock)),
-        "alarms": react(Alarms(log=log, directory=directory, clock=clock)),
-        "router": react(Router(log=log, directory=directory, clock=clock)),
-        "recommender": react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions)),
-        "cover": react(CoverKeeper(log=log, directory=directory, clock=clock)),
-        "releaser": react(Releaser(log=log, scribe=base.scribe, clock=clock, commitments=base.commitments())),
+        **{reactor.name: react(reactor) for reactor in reactors(given)},
         "timers": timers.run(stop),
         "boards": keep_boards(log, PostgresBoardBaselines(base.pool), own("boards"), stop),
         "partners": run_partners(

@@ -21,13 +21,8 @@ from dispatch.simulation.process import Process
 from dispatch.simulation.remote_log import TailedRemoteLog
 from dispatch.simulation.screens import Folder
 from dispatch.simulation.world import World
-from dispatch.workers.alarms import Alarms
-from dispatch.workers.correlator import Correlator
-from dispatch.workers.cover import CoverKeeper
 from dispatch.workers.reactor import Reactor, run_reactor
-from dispatch.workers.recommender import Recommender
-from dispatch.workers.releaser import Releaser
-from dispatch.workers.router import Router
+from dispatch.workers.reactors import Given, reactors
 from dispatch.workers.timers.watch import Timers
 from domain.refusals import DispatchError
 
@@ -66,12 +61,8 @@ class WorkerProcess:
         base, world = self._base, self._world
         await base.known()
         log, directory, clock = base.log, base.directory, base.clock
-        self._react(Correlator(log=log, directory=directory, clock=clock))
-        self._react(Alarms(log=log, directory=directory, clock=clock))
-        self._react(Router(log=log, directory=directory, clock=clock))
-        self._react(Recommender(log=log, directory=directory, clock=clock, positions=base.positions))
-        self._react(Releaser(log=log, scribe=base.scribe, clock=clock, commitments=base.commitments()))
-        self._react(CoverKeeper(log=log, directory=directory, clock=clock))
+        for reactor in reactors(Given(log, directory, clock, base.scribe, base.positions, base.commitments())):
+            self._react(reactor)
         ownership = world.owning(self.process, "timers")
         timers = Timers(log=log, directory=directory, clock=clock, scribe=base.scribe, ownership=ownership)
         base.spawn("timers", timers.run, asyncio.Event())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from dispatch import bootstrap
 from dispatch.api.health import STALLED_AFTER
 from dispatch.config import Settings
 from dispatch.ports import AppendCommand, Mark
@@ -109,6 +112,18 @@ async def test_a_task_that_nobody_does_is_named_even_on_a_quiet_night(
     clock.pass_by(SILENT_AFTER + timedelta(seconds=1))
     assert (await check()).reason == "nobody works as timers; start `dispatch work`"
     await router.release()
+
+
+async def test_every_reactor_that_a_worker_starts_is_asked_after(dsn: str, tmp_path: Path) -> None:
+    settings = Settings(database_url=dsn, data_dir=tmp_path)
+    async with bootstrap.foundation(settings) as base, bootstrap.services(base) as wired:
+        found = await wired.checks["workers"]()
+        started = bootstrap.workers(base, asyncio.Event())
+        for work in started.values():
+            work.close()
+    asked = found.reason.removeprefix("nobody works as ").partition(";")[0].split(", ")
+    assert asked == ["alarms", "correlator", "cover", "partners", "recommender", "releaser", "router", "timers"]
+    assert set(asked) <= started.keys()
 
 
 async def test_a_reactor_that_is_there_and_gets_nowhere_is_named(pool: asyncpg.Pool, pg_log: PostgresLog) -> None:
