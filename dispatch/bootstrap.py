@@ -370,7 +370,7 @@ def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, A
 def _gateway_tasks(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
     """What hears gateways by NATS."""
     intake, reports = base.intake(), ListenerReports(base.pool, GATEWAYS, base.clock)
-    states = StatesIntake(ConditionDesk(base.scribe, base.directory), intake, base.clock, base.ids)
+    states = StatesIntake(ConditionDesk(base.scribe, base.directory), base.clock, base.ids)
     gateways = GatewayIntake(intake, states, base.settings.city, join_as_us(base.settings), reports.put)
     return {"gateways": gateways.run(stop), "admission": intake.watch(Correlator.name), "hearing": base.hearing.run()}
 

@@ -22,6 +22,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from nats.aio.client import Client
@@ -142,6 +143,8 @@ class GatewayIntake:
 
     async def _arrived(self, message: Msg) -> None:
         gateway = _gateway_of(message)
+        # Before anything is refused: the server let it publish under this name, so it is not silent.
+        self._intake.hear(gateway)
         try:
             self._intake.admit(message.data)
         except Unavailable as later:
@@ -183,26 +186,34 @@ class GatewayIntake:
         return page
 
     async def _take(self, page: Sequence[Msg]) -> None:
-        """Record a page and answer each message. One that fails in a way nobody foresaw must not stop the rest."""
-        understood: list[tuple[Msg, Message]] = []
-        for message in [each for each in page if _is_of_states(each)]:
-            await _reply(message, await self._taken_states(message))
-        for message in [each for each in page if not _is_of_states(each)]:
-            try:
-                understood.append((message, self._message(message)))
-            except Refused as error:
-                await _reply(message, document_of(error))
+        """Record a page and answer each message, both in the order in which they came: a state that was said after an
+        alert is not recorded before it. Alerts that came in a row are one lane call.
+        """
+        for is_of_states, row in groupby(page, _is_of_states):
+            messages = list(row)
+            if is_of_states:
+                for message in messages:
+                    await _reply(message, await self._taken_states(message))
+            else:
+                for message, document in zip(messages, await self._taken_alerts(messages), strict=True):
+                    await _reply(message, document)
+
+    async def _taken_alerts(self, messages: Sequence[Msg]) -> list[dict[str, Any]]:
+        """The answer to each. One that fails in a way nobody foresaw must not stop the rest."""
+        read = [self._read(message) for message in messages]
+        taken = iter(await self._recorded([each for each in read if isinstance(each, Message)]))
+        return [next(taken) if isinstance(each, Message) else document_of(each) for each in read]
+
+    async def _recorded(self, understood: Sequence[Message]) -> list[dict[str, Any]]:
+        """Record them in one lane call; the answers."""
         try:
-            taken = await self._intake.take_many([message for _, message in understood])
+            return [document_of(each) for each in await self._intake.take_many(understood)]
         except DispatchError as error:
-            await self._reply_all(understood, document_of(error))
+            return [document_of(error)] * len(understood)
         except Exception:  # the next page must be taken, and these senders must hear that theirs was not
             log.exception("a page of gateway messages failed")
             failed = Unavailable("internal_error", "The message was not taken; send it again and report it.")
-            await self._reply_all(understood, document_of(failed))
-        else:
-            for (message, _), result in zip(understood, taken, strict=True):
-                await _reply(message, document_of(result))
+            return [document_of(failed)] * len(understood)
 
     async def _taken_states(self, message: Msg) -> dict[str, Any]:
         """Record a report of states; the answer to it."""
@@ -216,9 +227,11 @@ class GatewayIntake:
             log.exception("a report of states failed")
             return document_of(Unavailable("internal_error", "The report was not taken; send it again and report it."))
 
-    async def _reply_all(self, page: Sequence[tuple[Msg, Message]], document: dict[str, Any]) -> None:
-        for message, _ in page:
-            await _reply(message, document)
+    def _read(self, message: Msg) -> Message | Refused:
+        try:
+            return self._message(message)
+        except Refused as refused:
+            return refused
 
     def _message(self, message: Msg) -> Message:
         """The message as the intake takes it. Raises `Refused`."""

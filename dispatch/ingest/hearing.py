@@ -1,7 +1,9 @@
 """When each gateway was last heard: beside the log, for a sign of life is no fact; its absence is (record 0029).
 
-Whatever a gateway brings is a sign of life: an alert, a state, a keep-alive. A process notes it in memory, which costs
-a flood nothing, and writes what is new down every few seconds, one statement for all gateways.
+Heard means: somebody with the gateway's credential spoke. An alert, a state, a keep-alive, what nobody can read, what
+there is no room for now: each is a sign of life, so the doors note it before they look at it (`Intake.hear`). A process
+notes it in memory, which costs a flood nothing, and writes what is new down every few seconds, one statement for all
+gateways.
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Intake:
         return self._adapters
 
     def hear(self, gateway: str | None) -> None:
-        """It gave a sign of life, whatever it said; None: it was no gateway."""
+        """It gave a sign of life, whatever it said and whatever becomes of that; None: it was no gateway."""
         if self._hearing is not None:
             self._hearing.note(gateway)
 
@@ -112,8 +112,6 @@ class Intake:
 
     async def take_many(self, messages: Sequence[Message]) -> list[Taken]:
         """Several messages in one lane call. Nothing is answered before all of it is recorded or kept."""
-        for message in messages:
-            self.hear(message.sender.gateway)
         parsed = [self._understand(message) for message in messages]
         receipts = await self._record(messages, parsed)
         if len(messages) == 1:

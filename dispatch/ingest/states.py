@@ -15,7 +15,6 @@ from dispatch.handling.alerts import Sender
 from dispatch.handling.cameras import CameraSaid, ConditionDesk, StatesTaken
 from dispatch.handling.scribe import Request
 from dispatch.ingest.hardened_json import parse_json
-from dispatch.ingest.intake import Intake
 from dispatch.ingest.message import invalid
 from dispatch.ports import Clock, Ids
 from domain.camera.vocabulary import ConditionSource
@@ -36,15 +35,13 @@ class StatesReport(Frozen):
 class StatesIntake:
     """Takes reports of cameras' states. One for a process."""
 
-    def __init__(self, desk: ConditionDesk, intake: Intake, clock: Clock, ids: Ids) -> None:
+    def __init__(self, desk: ConditionDesk, clock: Clock, ids: Ids) -> None:
         self._desk = desk
-        self._intake = intake
         self._clock = clock
         self._ids = ids
 
     async def take(self, report: StatesReport, sender: Sender) -> StatesTaken:
         """Record what is new. Raises `Unavailable`, `Conflict`, `Refused`."""
-        self._intake.hear(sender.gateway)
         request = Request(sender.actor, self._clock.now(), self._ids.new())
         return await self._desk.take(sender.gateway, report.states, ConditionSource.GATEWAY, request)
 

@@ -47,7 +47,7 @@ async def listening(edge: Edge, bus: Bus) -> AsyncIterator[Client]:
 
     services = edge.services
     desk = ConditionDesk(services.scribe, services.directory)
-    states = StatesIntake(desk, services.alerts, services.clock, services.ids)
+    states = StatesIntake(desk, services.clock, services.ids)
     gateways, stop = GatewayIntake(services.alerts, states, CITY, bus.ours, report), asyncio.Event()
     running = asyncio.create_task(gateways.run(stop))
     try:

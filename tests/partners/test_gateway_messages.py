@@ -15,6 +15,7 @@ from nats.errors import NoRespondersError
 from dispatch.handling.cameras import ConditionDesk
 from dispatch.ingest.admission import Stand
 from dispatch.ingest.gateways import WAITING_OF_ONE_MAX, GatewayIntake
+from dispatch.ingest.hearing import Hearing, MemoryHeardGateways
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.ingest.states import StatesIntake
@@ -33,13 +34,14 @@ ANSWER_S = 10
 class Listening:
     """The intake on a bus. `joins` holds one entry for each time it joined."""
 
-    def __init__(self, stage: Stage, intake: Intake, bus: Bus) -> None:
+    def __init__(self, stage: Stage, intake: Intake, hearing: Hearing, bus: Bus) -> None:
         self.stage = stage
         self.intake = intake
+        self.hearing = hearing
         self.joins: asyncio.Queue[Client] = asyncio.Queue()
         self.said: list[str | None] = []
         self.stop = asyncio.Event()
-        states = StatesIntake(ConditionDesk(stage.scribe, stage.directory), intake, StandingClock(), stage.ids)
+        states = StatesIntake(ConditionDesk(stage.scribe, stage.directory), StandingClock(), stage.ids)
         self.gateways = GatewayIntake(intake, states, CITY, self._join, self._report)
         self._bus = bus
 
@@ -63,8 +65,9 @@ async def listening(dsn: str, pg_log: PostgresLog, bus: Bus) -> AsyncIterator[Li
     pool = await asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings={"role": "dispatch_app"})
     stage = await Stage(pg_log, StandingClock()).set_up()
     quarantine = Quarantine(EdgeStatements(pool), stage.scribe, stage.ids)
-    intake = Intake(stage.desk, quarantine, wait_s_max=5.0)
-    listening = Listening(stage, intake, bus)
+    hearing = Hearing(MemoryHeardGateways(), StandingClock())
+    intake = Intake(stage.desk, quarantine, wait_s_max=5.0, hearing=hearing)
+    listening = Listening(stage, intake, hearing, bus)
     running = asyncio.create_task(listening.gateways.run(listening.stop))
     try:
         await listening.heard()
@@ -129,6 +132,53 @@ async def test_states_are_taken_by_their_own_subject_and_answered(bus: Bus, list
     assert (told["status"], told["cameras"], told["changed"], told["unknown"]) == (200, 1, 0, ["nobody"])
     wrong = await client.request(states_subject(CITY, GATEWAY), b'{"states":[{"health":"gone"}]}', timeout=ANSWER_S)
     assert json.loads(wrong.data)["status"] == 400
+
+
+async def test_alerts_and_states_are_recorded_and_answered_in_the_order_in_which_they_came(
+    bus: Bus, listening: Listening, monkeypatch: pytest.MonkeyPatch
+):
+    client, intake = await bus.gateway(GATEWAY), listening.intake
+    arrived: asyncio.Queue[bytes] = asyncio.Queue()
+    entered, gate, take_many = asyncio.Event(), asyncio.Event(), intake.take_many
+
+    async def slow(messages: Any) -> Any:
+        entered.set()
+        await gate.wait()
+        return await take_many(messages)
+
+    monkeypatch.setattr(intake, "admit", arrived.put_nowait)
+    monkeypatch.setattr(intake, "take_many", slow)
+    answered: list[str] = []
+
+    async def told(name: str, subject: str, body: bytes) -> None:
+        await client.request(subject, body, timeout=ANSWER_S)
+        answered.append(name)
+
+    alerts, states = gateway_subject(CITY, GATEWAY), states_subject(CITY, GATEWAY)
+    said = [("alone", alerts, alert(0)), ("alert", alerts, alert(1)), ("by fax", f"{alerts}.fax", alert(2))]
+    said += [("state", states, b'{"states":[]}'), ("another alert", alerts, alert(3))]
+    asked = []
+    for one in said:
+        asked.append(asyncio.create_task(told(*one)))
+        await arrived.get()
+        await entered.wait()
+    gate.set()
+    await asyncio.gather(*asked)
+    assert answered == [name for name, _, _ in said]
+
+
+async def test_whatever_a_gateway_says_it_was_heard(bus: Bus, listening: Listening):
+    client, other = await bus.gateway(GATEWAY), await bus.gateway(OTHER)
+    answer = await client.request(states_subject(CITY, GATEWAY), b"no states at all", timeout=ANSWER_S)
+    assert json.loads(answer.data)["status"] == 400
+    await listening.hearing.write()
+    assert set(await listening.hearing.all()) == {GATEWAY}
+    admission = listening.intake.admission
+    admission.observe(Stand(0, 0, 0))
+    admission.observe(Stand(3_333, 0, 0, range(1, 3_334)))
+    assert (await ask(other, alert(1), gateway=OTHER))["code"] == "ingest.behind"
+    await listening.hearing.write()
+    assert set(await listening.hearing.all()) == {GATEWAY, OTHER}
 
 
 async def test_a_batch_answers_each_entry(bus: Bus, listening: Listening):

@@ -113,6 +113,9 @@ async def permit(request: Request) -> Caller:
     stated = request.headers.get("authorization") or getattr(request.state, "authorization", None)
     caller: Caller = await request.app.state.authenticator.caller(stated)
     request.state.caller = caller
+    if caller.gateway is not None:
+        # Before anything is refused: whatever it says, and whatever becomes of that, it is not silent.
+        request.app.state.services.alerts.hear(caller.gateway)
     request.app.state.rates.spend(caller, request)
     permitted(operation_of(request), caller)
     _require_storable(request.scope["query_string"])

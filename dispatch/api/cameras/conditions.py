@@ -127,7 +127,7 @@ class WithdrawBody(Body):
 async def report_states(body: StatesBody, services: ServicesOf, caller: CallerOf) -> dict[str, Any]:
     """Send it every minute, with all cameras or with those that changed: what changes nothing records nothing."""
     desk = ConditionDesk(services.scribe, services.directory)
-    intake = StatesIntake(desk, services.alerts, services.clock, services.ids)
+    intake = StatesIntake(desk, services.clock, services.ids)
     return document_of_states(await intake.take(StatesReport(states=tuple(body.states)), sender_of(caller)))
 
 
