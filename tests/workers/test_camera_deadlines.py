@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 from dispatch.handling.cameras import CameraSaid, ConditionDesk
 from dispatch.handling.scribe import Request
 from dispatch.ingest.hearing import Hearing, MemoryHeardGateways
 from dispatch.workers.ownership import SoleOwnership
+from dispatch.workers.timers.gateways import GatewayPart
 from dispatch.workers.timers.watch import Timers
 from domain.camera.events import CameraAttached, CameraDetached, CameraExpired, CameraHealthChanged, CameraInstalled
 from domain.camera.vocabulary import CameraHealth, ConditionSource
@@ -75,6 +77,37 @@ async def test_a_gateway_that_says_nothing_falls_silent_once_and_is_heard_again_
     assert (again.silent_s, again.number) == (375, 1)
     assert await found.look(180) == 1, "and silent a second time"
     assert [each.number for each in await found.town.events(GatewayFellSilent)] == [1, 2]
+
+
+async def test_what_was_said_of_a_gateway_is_due_no_more() -> None:
+    found = await listening()
+    (part,) = [each for each in found.timers.parts if isinstance(each, GatewayPart)]
+    assert [await found.look(195), await found.look()] == [1, 0]
+    assert part.dues.next_at() is None, "or the timers would look again at once, until the next look"
+    await found.speaks()
+    assert [await found.look(6), await found.look()] == [1, 0]
+    assert part.dues.next_at() is None
+
+
+class Counted(MemoryHeardGateways):
+    """Counts who asks."""
+
+    asked = 0
+
+    async def all(self) -> Mapping[str, datetime]:
+        self.asked += 1
+        return await super().all()
+
+
+async def test_a_city_whose_gateways_promise_nothing_is_not_asked_when_they_were_heard() -> None:
+    found = await listening()
+    found.heard = counted = Counted()
+    found.restart()
+    await found.look()
+    assert counted.asked == 1
+    await found.town.record(STREAM, GatewayPromiseWithdrawn(reason="taken down"))
+    assert [await found.look(6) for _ in range(3)] == [0, 0, 0]
+    assert counted.asked == 1
 
 
 async def test_a_gateway_that_speaks_in_time_is_never_silent() -> None:

@@ -80,7 +80,10 @@ GATEWAYS = Subject(
 
 
 class GatewayPart(StreamPart[GatewayDue, GatewayState]):
-    """Silence counts from when we began to listen: nobody is called silent for a time in which we were deaf."""
+    """Silence is what we did not hear: a gateway was heard when one that we could authenticate said anything, whether
+    we took it or not (`dispatch.ingest.hearing`). It counts from when these timers began to look, so nobody is called
+    silent for a time in which nobody worked here; a line of ours that is down is not told from a gateway that is.
+    """
 
     def __init__(self, log: EventLog, scribe: Scribe, directory: Directory, heard: HeardGateways) -> None:
         super().__init__(GATEWAYS, log, scribe)
@@ -95,18 +98,22 @@ class GatewayPart(StreamPart[GatewayDue, GatewayState]):
         self._listens_since = self._look_at = None
 
     async def answer(self, now: datetime, known_up_to: int, limit: int) -> int:
-        """Record who fell silent and who speaks again; how many."""
+        """Record who fell silent and who speaks again; how many.
+
+        Only the look waits: what it found is answered at every call until nothing is left, or the timers would find it
+        due at once for ever.
+        """
         self._listens_since = self._listens_since or now
-        if self._look_at is not None and now < self._look_at:
-            return 0
-        self._look_at = now + LOOK_EVERY
-        if not self._directory.gateways:
-            return 0
-        heard = await self._heard.all()
+        if self._look_at is None or now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            await self._look(self._listens_since, now)
+        return await super().answer(now, known_up_to, limit)
+
+    async def _look(self, listens_since: datetime, now: datetime) -> None:
+        heard = await self._heard.all() if self._directory.gateways else {}
         dues = self.dues
         assert isinstance(dues, GatewayDues), "as the subject says"
-        dues.found(self._found(heard, self._listens_since, now))
-        return await super().answer(now, known_up_to, limit)
+        dues.found(self._found(heard, listens_since, now))
 
     def _found(self, heard: Mapping[str, datetime], listens_since: datetime, now: datetime) -> Iterator[GatewayDue]:
         for entry in self._directory.gateways.values():
