@@ -6,7 +6,7 @@ brought up to the log's end first; only cameras of which it says anything new ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -104,7 +104,7 @@ class ConditionDesk:
     ) -> StatesTaken:
         """A machine's report, recorded as far as it says anything new. `gateway` None: it may speak for any camera."""
         await self._directory.catch_up()
-        wanted: dict[UUID, list[ConditionCommand]] = {}
+        last: dict[UUID, dict[type[ConditionCommand], ConditionCommand]] = {}
         unknown, foreign = [], []
         for one in said:
             camera = self._directory.camera(one.camera, gateway=gateway)
@@ -113,15 +113,19 @@ class ConditionDesk:
             elif not speaks_for(gateway, camera):
                 foreign.append(one.camera)
             else:
-                condition = self._directory.condition(camera.id)
-                news = [each for each in one.commands(source) if _is_news(each, condition)]
-                if news:
-                    wanted.setdefault(camera.id, []).extend(news)
+                # A camera may be named twice, by its code and by the gateway's own name: its last word counts.
+                last.setdefault(camera.id, {}).update({type(each): each for each in one.commands(source)})
+        wanted = {camera_id: self._news(camera_id, words.values()) for camera_id, words in last.items()}
+        wanted = {camera_id: news for camera_id, news in wanted.items() if news}
         changed, position = 0, self._directory.position
         if wanted:
             outcome = await self._recorded(wanted, request)
             changed, position = int(outcome.answer["cameras_changed"]), outcome.position
         return StatesTaken(len(said), changed, tuple(unknown), tuple(foreign), position)
+
+    def _news(self, camera_id: UUID, words: Iterable[ConditionCommand]) -> list[ConditionCommand]:
+        condition = self._directory.condition(camera_id)
+        return [each for each in words if _is_news(each, condition)]
 
     async def _recorded(self, wanted: Mapping[UUID, Sequence[ConditionCommand]], request: Request) -> Outcome:
         async def attempt() -> tuple[Sequence[Change], Mapping[str, Any]] | Refusal:

@@ -220,3 +220,24 @@ async def test_what_a_gateway_repeats_of_many_cameras_loads_and_records_nothing(
     foreign = await says({"own-7": CameraHealth.ONLINE}, "gateway-2")
     assert (foreign.changed, foreign.foreign) == (0, ("own-7",))
     assert (await says(well)).changed == 1
+
+
+async def test_a_camera_that_is_named_twice_in_a_report_is_as_its_last_word_says() -> None:
+    town = await Town().found()
+    key = camera_id(CITY, "own-1")
+    installed = {"city": CITY, "code": "own-1", "site_id": named("test", "site"), "label": "gate", "location": WEST}
+    await town.record(key, CameraInstalled(**installed, gateway=GATEWAY, aliases=("cam-1",)))
+    desk = ConditionDesk(town.scribe, town.directory)
+
+    async def says(*said: tuple[str, CameraHealth]) -> list[CameraHealth]:
+        request = Request(Actor(kind=ActorKind.GATEWAY, id=GATEWAY), town.clock.now(), named("says", repr(said)))
+        states = [CameraSaid(camera=camera, health=health) for camera, health in said]
+        await desk.take(GATEWAY, states, ConditionSource.GATEWAY, request)
+        await town.directory.catch_up()
+        return [event.health for event in await town.events(CameraHealthChanged)]
+
+    offline, online = CameraHealth.OFFLINE, CameraHealth.ONLINE
+    assert await says(("own-1", offline), ("cam-1", online)) == []
+    assert await says(("own-1", online), ("cam-1", offline)) == [offline]
+    assert await says(("own-1", online), ("own-1", offline)) == [offline]
+    assert await says(("cam-1", offline), ("own-1", online)) == [offline, online]
