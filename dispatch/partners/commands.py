@@ -52,8 +52,6 @@ CLOCK_BEHIND_DAYS_MAX = 30
 
 IS_ECHO = "SELECT from_partner FROM feed.entries WHERE agency = $1 AND message_id = $2"
 
-IS_SENT = "SELECT $2 = ANY (agencies) FROM read.board WHERE incident_id = $1"
-
 _log = logging.getLogger(__name__)
 _HANDLED = counter("partner_commands_total", "Commands of partners.", ("agency", "result"))
 
@@ -195,10 +193,10 @@ class PartnerDesk:
         return await self._incidents.execute(verb.incident_id, decision, request)
 
     async def _may_know(self, agency: str, incident_id: UUID, state: IncidentState) -> bool:
-        """Of a restricted incident: its own center knows of it, or it has a crew on it, which the row says."""
+        """Of a restricted incident: its own center knows of it, or it has a crew on it, by the log up to now."""
         if state.restriction is None or agency in state.restriction.agencies:
             return True
-        return bool(await self._pool.fetchval(IS_SENT, incident_id, agency))
+        return any(one.unit.agency == agency for one in await self._incidents.commitments.of([incident_id]))
 
     async def _on_order(self, agency: str, verb: verbs.OnOrder, request: Request) -> Outcome:
         order = (await self._orders.state(verb.order_id)).state.order

@@ -13,10 +13,11 @@ from dispatch.handling.scribe import as_fact
 from dispatch.partners.verbs import VERBS, ProblemReply, Recorded
 from dispatch.store.positions import PostgresUnitPositions
 from domain.incident.events import IncidentAccepted
+from domain.incident.restriction_events import IncidentRestricted
 from domain.vocabulary import AgencyRole, AssignmentPhase, IncidentPhase, MessageStatus
 from tests.partners.conftest import CITY
 from tests.partners.house import NOBODY, House, house, message
-from tests.partners.story import STATION, assigned
+from tests.partners.story import ROOT, STATION, assigned
 
 RESPONSIBLE, INFORMED = AgencyRole.RESPONSIBLE, AgencyRole.INFORMED
 AT = {"unit_id": str(NOBODY), "lon": 104.0, "lat": 30.0, "reported_at": "2026-07-03T10:00:00Z"}
@@ -104,6 +105,17 @@ async def test_an_incident_an_agency_was_not_told_of_does_not_exist_for_it(house
         answers = [await ask(house, verb, {"incident_id": which, **more}) for which in (incident_id, exercise, NOBODY)]
         assert answers[0] == answers[1] == answers[2]
         assert answers[0]["status"] == 404
+
+
+async def test_who_has_a_crew_on_a_restricted_incident_answers_as_soon_as_it_was_sent(house: House) -> None:
+    incident_id = await house.story.incident("1")
+    await house.story.routed(incident_id, police=RESPONSIBLE)
+    restricted = IncidentRestricted(operation_id=NOBODY, center_ids=(ROOT, STATION), reason="guarded")
+    await house.story.tell(incident_id, restricted)
+    assert (await ask(house, "note", {"incident_id": incident_id, "text": "before"}))["status"] == 404
+    # No row says it yet: nothing is projected here.
+    await house.story.tell(await house.story.unit("P-1", "police"), assigned(incident_id, "P-1", "police"))
+    assert (await ask(house, "note", {"incident_id": incident_id, "text": "after"}))["status"] == "recorded"
 
 
 async def test_only_the_responsible_agency_resolves_and_closes(house: House) -> None:
