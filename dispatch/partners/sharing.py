@@ -164,12 +164,7 @@ def notices(
 ) -> tuple[SharedIncident, tuple[Notice, ...]]:
     """Who hears of this fact and what, in the order of agency codes; and the incident with those marked as told."""
     contract = contracts.Routed if fact.name in LABELS else MESSAGES.get(fact.name)
-    if (
-        contract is None
-        or _is_told_elsewhere(fact.gist())
-        or shared.state.phase is None
-        or shared.state.status is not MessageStatus.ACTUAL
-    ):
+    if contract is None or shared.state.phase is None or shared.state.status is not MessageStatus.ACTUAL:
         return shared, ()
     texts: dict[tuple[type[IncidentMessage], frozenset[str]], bytes] = {}
     roles = _roles(shared.state)
@@ -210,6 +205,8 @@ def _hearing(
     """Whom the fact itself is told to. The end of an agency's part is still told to it."""
     if fact.name in LABELS:
         return (shared.state.agencies if seeing is None else shared.state.agencies & seeing) - shared.told
+    if _is_told_elsewhere(fact.gist()):
+        return frozenset()
     concerned = _concerned(before, shared, fact.gist())
     return concerned if seeing is None else concerned & (seeing | (seen_by(before) or frozenset()))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from dispatch.partners.composer import Composer
 from dispatch.partners.sharing import SharedIncident
 from dispatch.partners.tree import Tree
-from domain.assignment.events import AssignmentCleared, AssignmentMade
+from domain.assignment.events import AssignmentCancelled, AssignmentCleared, AssignmentMade
 from domain.event import Envelope, Event, Fact
 from domain.incident.events import IncidentVerified, SeverityRaised
 from domain.incident.restriction_events import ClearanceChanged, IncidentRestricted, RestrictionLifted
@@ -101,6 +101,21 @@ def test_whoever_has_a_crew_on_it_hears_all_until_the_crew_is_done() -> None:
     assert {agency for agency, _, _ in done} == {"flood_control"}
     assert len(done) == 2
     assert feeds.tell(IncidentVerified()) == []
+
+
+def test_a_crew_that_is_diverted_hears_of_it_with_its_new_assignment_and_the_incident_is_withdrawn() -> None:
+    feeds = Feeds()
+    feeds.tell(MADE, stream_id=UNIT)
+    feeds.tell(RESTRICTED)
+    diverted = AssignmentCancelled(
+        assignment_id=ASSIGNMENT,
+        incident_id=INCIDENT,
+        reason="a life is at stake",
+        diverted_to=UUID(int=6),
+        is_told_with_it=True,
+    )
+    said = feeds.tell(diverted, stream_id=UNIT)
+    assert said == [("flood_control", "withdrawn.v1", {"incident_id": str(INCIDENT)})]
 
 
 def test_who_is_sent_after_it_was_restricted_is_told_all_of_it() -> None:
