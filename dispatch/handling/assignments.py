@@ -208,7 +208,8 @@ class AssignmentDesk:
             check_version(unit, request)
             return await decided(unit)
 
-        return await self._scribe.decide(attempt, request)
+        # Each attempt looks at the stated version itself: a race that was lost on an incident is none on the unit.
+        return await self._scribe.decide(attempt, replace(request, expected_version=None))
 
 
 def assignment(

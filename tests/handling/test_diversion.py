@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 
 from dispatch.handling.assignments import Diversion
 from dispatch.handling.scribe import Outcome
+from dispatch.ports import AppendCommand, Verdict
 from dispatch.store.memory import MemoryLog
 from domain.assignment import commands as ask
 from domain.assignment import events as fact
@@ -130,6 +132,43 @@ async def test_nobody_is_diverted_to_what_is_over(world: World):
         await divert(world, key, over)
     assert refused.value.code == "incident.already_dismissed"
     assert isinstance((await world.facts(UNIT))[-1], fact.UnitEnRoute), "the unit goes on as before"
+
+
+class Racing(MemoryLog):
+    """Somebody acts right before the next append."""
+
+    before_next: Callable[[], Awaitable[Any]] | None = None
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        act, self.before_next = self.before_next, None
+        if act is not None:
+            await act()
+        return await super().append(command)
+
+
+async def test_who_states_the_units_version_loses_to_who_changed_the_unit_and_to_nobody_else():
+    watch = Watch()
+    log = Racing(watch)
+    world = await World(log, watch).settle()
+    first, key = await on(world, priority=5)
+    second = await world.open(priority=2)
+
+    async def on_the_incident() -> None:
+        other = incident_ask.ClassifyIncident(category="order.dispute", severity=Severity.MINOR, priority=4)
+        await world.incidents.execute(first, other, world.request())
+
+    async def on_the_unit() -> None:
+        await world.assignments.progress(UNIT, ask.ReportOnScene(assignment_id=key), world.request())
+
+    stated = {"expected_version": (await log.heads([UNIT]))[UNIT].version}
+    log.before_next = on_the_unit
+    with pytest.raises(Conflict) as conflict:
+        await divert(world, key, second, world.request(**stated))
+    assert (conflict.value.code, conflict.value.values["stream_id"]) == ("stale_version", str(UNIT))
+    stated = {"expected_version": stated["expected_version"] + 1}
+    log.before_next = on_the_incident
+    assert (await divert(world, key, second, world.request(**stated))).changed
+    assert [type(event) for event in await world.facts(first)][-2:] == [IncidentClassified, UnitDiverted]
 
 
 @pytest.mark.parametrize("schedule", [[2, 0, 1], [0, 3, 1, 2], [1, 1, 1, 4], [3, 0, 0, 2]])
