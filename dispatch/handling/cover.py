@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from dispatch.directory import Directory
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe
 from dispatch.handling.units import UnitMemory
 from domain.assignment import decider as unit
 from domain.assignment.commands import PostUnit
 from domain.assignment.events import UnitPosted
 from domain.cover.decider import INITIAL, AcceptMove, CoverCommand, CoverState, decide, evolve
+from domain.identifiers import cover_of
+from domain.policies.cover import Minimum
 from domain.refusals import Refusal
+from domain.rulebook.content import Rulebook
 
 
 class CoverDesk:
@@ -50,3 +54,15 @@ class CoverDesk:
             return changes, {"suggestion_id": str(command.suggestion_id)}
 
         return await self._scribe.decide(attempt, request)
+
+
+def minima_of(rulebook: Rulebook, directory: Directory, version: Callable[[UUID], int] = lambda _: 0) -> list[Minimum]:
+    """The rules whose center there is, in their order. `version` is asked where the stream of each stands."""
+    found = []
+    for rule in rulebook.cover:
+        center = directory.center_by_code(rule.center_code)
+        if center is not None:
+            stream_id = cover_of(rulebook.city, rule.code)
+            place = rule.standby if rule.standby is not None else center.location
+            found.append(Minimum(rule, center.ownership, place, stream_id, version(stream_id)))
+    return found

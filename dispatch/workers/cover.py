@@ -8,10 +8,10 @@ center that has enough of its own again is called home by the rule.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.cover import minima_of
 from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog, RecordedEvent
 from domain.aid.events import AidCommitted, AidReleased
@@ -23,8 +23,7 @@ from domain.cover import decider as cover
 from domain.cover.events import EVENTS as COVER
 from domain.cover.events import MoveAccepted, MoveDeclined
 from domain.event import Event, Fact
-from domain.identifiers import cover_of
-from domain.policies.cover import CoverUnit, Decided, Minimum, evaluate, gone
+from domain.policies.cover import CoverUnit, Decided, evaluate, gone
 from domain.rulebook.content import Rulebook
 from domain.rulebook.events import RulebookActivated
 
@@ -43,7 +42,8 @@ ANSWERS: tuple[type[Event], ...] = (MoveAccepted, MoveDeclined, RulebookActivate
 TRIGGERS = frozenset(
     event.name for event in (*assignment.EVENTS, *LENDING, *ANSWERS) if event not in MAKES_NO_DIFFERENCE
 )
-FOLDED = tuple(event.name for event in (*assignment.EVENTS, *LENDING, *COVER))
+OF_COVER = frozenset(event.name for event in COVER)
+FOLDED = (*(event.name for event in (*assignment.EVENTS, *LENDING)), *sorted(OF_COVER))
 
 
 class Picture:
@@ -57,7 +57,9 @@ class Picture:
         self._lent: dict[UUID, frozenset[UUID]] = {}
 
     async def catch_up(self, up_to_position: int | None = None) -> None:
-        """Fold everything up to the tip, or to a position. A unit with a fact nobody can read counts no more."""
+        """Fold everything up to the tip, or to a position. A unit with a fact nobody can read counts no more; a minimum
+        with one stays as it was.
+        """
         end = (await self._log.tip()).position if up_to_position is None else up_to_position
         while self.position < end:
             rows = await self._log.read_after(self.position, limit=READ_PAGE_EVENTS, up_to_position=end, topics=FOLDED)
@@ -70,20 +72,25 @@ class Picture:
             fact = for_fold(row)
             event = fact.gist()
         except Undecodable:
-            self.units.pop(row.stream_id, None)
+            if row.topic in OF_COVER:
+                # As it was, at the version of now: or everything that follows for it would be refused as stale.
+                self.covers[row.stream_id] = self._cover(row.stream_id), row.version
+            else:
+                self.units.pop(row.stream_id, None)
             return
         match event:
             case AidCommitted(units=units):
                 lent = self._lent.get(fact.stream_id, frozenset())
                 self._lent[fact.stream_id] = lent | {one.unit_id for one in units}
             case AidReleased(unit_ids=unit_ids):
-                self._lent[fact.stream_id] = self._lent.get(fact.stream_id, frozenset()) - set(unit_ids)
-            case _ if fact.name.startswith("cover."):
-                before, _ = self.covers.get(fact.stream_id, (cover.INITIAL, 0))
-                self.covers[fact.stream_id] = cover.evolve(before, event), fact.version
+                left = self._lent.pop(fact.stream_id, frozenset()) - set(unit_ids)
+                if left:
+                    self._lent[fact.stream_id] = left
+            case _ if fact.name in OF_COVER:
+                self.covers[fact.stream_id] = cover.evolve(self._cover(fact.stream_id), event), fact.version
             case _:
                 state, _ = self.units.get(fact.stream_id, (unit.INITIAL, 0))
-                self.units[fact.stream_id] = _slim(unit.evolve(state, event)), fact.version
+                self.units[fact.stream_id] = unit.without_ended(unit.evolve(state, event)), fact.version
 
     def counted(self, directory: Directory) -> list[CoverUnit]:
         """Every registered unit as cover counts it, in the order of ids; its centers stand where the tree has them."""
@@ -94,27 +101,24 @@ class Picture:
             if state.registration is not None
         ]
 
-    def minima(self, rulebook: Rulebook, directory: Directory) -> list[Minimum]:
-        """The rules whose center there is, in their order."""
-        found = []
-        for rule in rulebook.cover:
-            center = directory.center_by_code(rule.center_code)
-            if center is not None:
-                stream_id = cover_of(rulebook.city, rule.code)
-                _, version = self.covers.get(stream_id, (cover.INITIAL, 0))
-                place = rule.standby if rule.standby is not None else center.location
-                found.append(Minimum(rule, center.ownership, place, stream_id, version))
-        return found
-
     def decided(self, rulebook: Rulebook, directory: Directory) -> Decided:
         """What follows from the picture by these rules."""
-        minima = self.minima(rulebook, directory)
-        states = {each.stream_id: self.covers.get(each.stream_id, (cover.INITIAL, 0))[0] for each in minima}
-        found = evaluate(minima, states, self.counted(directory), self.position)
+        minima = minima_of(rulebook, directory, self.version)
+        states = {each.stream_id: self._cover(each.stream_id) for each in minima}
+        found = evaluate(minima, states, self.counted(directory), self.position) if minima else {}
         for stream_id, (state, _) in self.covers.items():
             if stream_id not in states and (events := gone(state, self.position)):
                 found[stream_id] = events
         return found
+
+    @property
+    def is_anything_open(self) -> bool:
+        """Whether cover is below a minimum somewhere, or somebody is asked to move up."""
+        return any(state.fell is not None or state.suggested is not None for state, _ in self.covers.values())
+
+    def _cover(self, stream_id: UUID) -> cover.CoverState:
+        state, _ = self.covers.get(stream_id, (cover.INITIAL, 0))
+        return state
 
     def version(self, stream_id: UUID) -> int:
         """Of a unit's stream, or of a minimum's."""
@@ -158,6 +162,9 @@ class CoverKeeper:
 
     async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
         """What follows from all that is known now: a page is looked at once, however many facts it has."""
+        await self._directory.reach(page[-1].position)
+        if not self._directory.rulebook().cover and not self.picture.is_anything_open:
+            return []  # a city without minima pays for none; the first rule is folded for when it comes
         await self.picture.catch_up()
         await self._directory.reach(self.picture.position)
         rulebook, now, cause = self._directory.rulebook(), self._clock.now(), page[-1].envelope.event_id
@@ -172,10 +179,3 @@ class CoverKeeper:
             )
             for stream_id, events in self.picture.decided(rulebook, self._directory).items()
         ]
-
-
-def _slim(state: unit.UnitState) -> unit.UnitState:
-    """Ended assignments are forgotten, or a unit would grow with its history."""
-    if len(state.open_assignments) == len(state.assignments):
-        return state
-    return replace(state, assignments={each.assignment_id: each for each in state.open_assignments})

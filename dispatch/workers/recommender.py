@@ -7,7 +7,6 @@ is recorded. A recommendation decides nothing: it goes to the companion stream, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -61,12 +60,9 @@ class Units:
             self.position = rows[-1].position if len(rows) == UNIT_PAGE_EVENTS else tip
 
     def apply(self, fact: Fact[Event]) -> None:
-        """Fold one fact of a unit; ended assignments are forgotten, or a unit would grow with its history."""
+        """Fold one fact of a unit."""
         state = unit.evolve(self.states.get(fact.stream_id, unit.INITIAL), fact.gist())
-        if len(state.open_assignments) != len(state.assignments):
-            kept = {each.assignment_id: each for each in state.open_assignments}
-            state = replace(state, assignments=kept)
-        self.states[fact.stream_id] = state
+        self.states[fact.stream_id] = unit.without_ended(state)
 
 
 class Recommender:

@@ -161,6 +161,16 @@ def evolve(state: UnitState, event: Event) -> UnitState:
             return state if phase is None else _step(state, event.assignment_id, phase)  # type: ignore[attr-defined]
 
 
+def without_ended(state: UnitState) -> UnitState:
+    """The same with what it still has alone: for who keeps every unit in memory, or each would grow with its history.
+
+    A late repeat of a step is then no repeat any more: who decides about the unit needs the whole state.
+    """
+    if len(state.open_assignments) == len(state.assignments):
+        return state
+    return replace(state, assignments={each.assignment_id: each for each in state.open_assignments})
+
+
 def _step(state: UnitState, assignment_id: UUID, phase: AssignmentPhase) -> UnitState:
     found = state.assignments.get(assignment_id)
     if found is None:

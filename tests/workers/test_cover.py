@@ -11,6 +11,7 @@ import pytest
 
 from dispatch.handling.cover import CoverDesk
 from dispatch.handling.scribe import Request
+from dispatch.ports import AppendCommand, NewEvent, StreamAppend
 from dispatch.workers.cover import CoverKeeper, Picture
 from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.reactor import ReactorRunner
@@ -25,6 +26,7 @@ from domain.identifiers import center_id, cover_of, named, unit_id
 from domain.ownership import Ownership
 from domain.refusals import Refused
 from domain.rulebook.content import CoverRule, Rulebook
+from domain.rulebook.events import RulebookActivated
 from domain.vocabulary import ActorKind, UnitKind
 from tests.workers.town import CITY, EAST, WEST, Town, north_of, sample_rulebook
 
@@ -276,6 +278,33 @@ async def test_a_rule_that_is_no_more_leaves_nothing_open_and_a_new_one_is_looke
     await watchers.town.publish(rules(east=1, version=3))
     await watchers.settle()
     assert (await watchers.said())[-2:] == ["fell", "move_suggested"]
+
+
+async def test_a_city_without_minima_folds_nothing_until_there_is_one():
+    watchers, here, _, _ = await begun(east=0, west=0)
+    town = watchers.town
+    keeper = CoverKeeper(log=town.log, directory=town.directory, clock=town.clock)
+    await keeper.prepare(0)
+    known_up_to = keeper.picture.position
+    await watchers.busy(here)
+    assert await keeper.decide(await town.facts(unit.AssignmentMade)) == []
+    assert keeper.picture.position == known_up_to
+    await town.publish(rules(version=2))
+    (change,) = await keeper.decide(await town.facts(RulebookActivated))
+    assert (change.stream_id, [event.name for event in change.events]) == (
+        EAST_COVER,
+        ["cover.fell", "cover.move_suggested"],
+    )
+
+
+async def test_a_fact_of_cover_that_nobody_can_read_changes_nothing_and_what_follows_is_recorded():
+    watchers, here, _, near = await begun()
+    await watchers.busy(here)
+    broken = StreamAppend(EAST_COVER, None, (NewEvent(fact.MoveDeclined.name, b'{"schema_version":1}'),))
+    await watchers.town.log.append(AppendCommand((broken,)))
+    await watchers.free(here)
+    assert await watchers.said() == ["fell", "move_suggested", "move_declined", "move_withdrawn", "restored"]
+    assert (await watchers.last(fact.MoveWithdrawn)).unit_id == near
 
 
 async def test_a_station_that_moves_below_another_center_covers_that_one():

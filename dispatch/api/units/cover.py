@@ -17,7 +17,7 @@ from dispatch.api.http.writing import written
 from dispatch.api.problems.problem import declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
-from dispatch.handling.cover import CoverDesk
+from dispatch.handling.cover import CoverDesk, minima_of
 from domain.assignment.commands import RecallUnit
 from domain.cover.decider import AcceptMove, CoverCommand, DeclineMove
 from domain.event import GeoPoint
@@ -84,7 +84,8 @@ async def list_cover(center: str, services: ServicesOf, caller: CallerOf, min_po
     """What must be free at the center and at those below it, what is, and who should move up."""
     entry = center_of(services, caller, center)
     await services.freshness.wait(min_position, list(VIEWS))
-    minima = [each for each in _minima(services) if entry.id in each.center.path]
+    directory = services.directory
+    minima = [each for each in minima_of(directory.rulebook(), directory) if entry.id in each.center.path]
     position = await services.freshness.position("units")
     kinds = sorted({kind.value for each in minima for kind in each.rule.kinds})
     units = await _units(services, kinds) if minima else []
@@ -115,19 +116,6 @@ def _item(minimum: Minimum, units: Sequence[CoverUnit], row: Mapping[str, Any] |
     }
 
 
-def _minima(services: Services) -> list[Minimum]:
-    """The rules of now, of centers that there are."""
-    directory = services.directory
-    rulebook = directory.rulebook()
-    found = []
-    for rule in rulebook.cover:
-        center = directory.center_by_code(rule.center_code)
-        if center is not None:
-            place = rule.standby if rule.standby is not None else center.location
-            found.append(Minimum(rule, center.ownership, place, cover_of(rulebook.city, rule.code)))
-    return found
-
-
 async def _units(services: Services, kinds: Sequence[str]) -> list[CoverUnit]:
     """As the rows say it; the keeper of cover folds the same facts (`dispatch.workers.cover`)."""
     requests = await services.database.rows(queries.lent())
@@ -138,7 +126,8 @@ async def _units(services: Services, kinds: Sequence[str]) -> list[CoverUnit]:
 def _unit(services: Services, row: Mapping[str, Any], lent: set[str]) -> CoverUnit:
     posted = None
     if row["posted"] is not None:
-        center = services.directory.center(UUID(row["posted"]["center_id"]))
+        # Also of a center that is no more, as the keeper counts it: it stands by there until it is called home.
+        center = services.directory.known_center(UUID(row["posted"]["center_id"]))
         posted = None if center is None else center.ownership
     is_reserved = any(one["has_begun"] for one in row["reservations"])
     return CoverUnit(
