@@ -13,9 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dispatch import directory
 from dispatch.audit.replay import as_of
 from dispatch.audit.tree import tree_as_of
 from dispatch.directory import Directory
+from dispatch.directory_entries import CameraEntry
 from dispatch.handling.incidents import Move
 from dispatch.handling.tree import TreeDesk, change_id_of
 from dispatch.jurisdiction import shape_of
@@ -214,6 +216,40 @@ async def test_a_center_moves_with_all_below_it_and_what_is_based_there_follows(
     again = Directory(world.log, "chengdu")
     again._take(world.directory.contents())
     assert again.contents() == world.directory.contents()
+
+
+class Looked(dict[UUID, CameraEntry]):
+    """Counts how often all of them are looked through."""
+
+    times = 0
+
+    def values(self) -> Any:
+        self.times += 1
+        return super().values()
+
+
+async def test_all_cameras_are_looked_through_once_for_centers_that_moved_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world, desk = await settled()
+    districts = (CenterChange(center_id=DISTRICT, code="district", area=()), opening(EAST, "east", CITY))
+    await now(world, desk, *districts)
+    known = Directory(world.log, "chengdu")
+    await known.catch_up()
+    stations = (STATION, "station"), (NEXT_STATION, "station-2")
+    tip = await world.log.tip()
+    await now(world, desk, *(CenterChange(center_id=one, code=code, parent_id=EAST) for one, code in stations))
+    said = await world.everything(after=tip.position)
+    assert [type(fact.event) for fact in said].count(CenterMoved) == 2
+    known.cameras = looked = Looked(known.cameras)
+    await known.catch_up()
+    assert looked.times == 1
+    assert [camera.path for camera in known.cameras.values()] == [(CITY, EAST, STATION)]
+    # And it is the same wherever a page of the log ends.
+    monkeypatch.setattr(directory, "PAGE_EVENTS", 1)
+    again = Directory(world.log, "chengdu")
+    await again.catch_up()
+    assert again.contents() == known.contents()
 
 
 async def test_a_center_closes_when_nothing_is_left_there_and_a_load_of_the_city_does_not_open_it_again() -> None:
