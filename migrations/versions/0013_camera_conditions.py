@@ -34,8 +34,6 @@ def upgrade() -> None:
         table.create(connection, checkfirst=True)
     for column in COLUMNS:
         connection.exec_driver_sql(f"ALTER TABLE read.cameras ADD COLUMN IF NOT EXISTS {column}")
-    for column in ("attachments", "health", "armed"):
-        connection.exec_driver_sql(f"ALTER TABLE read.cameras ALTER COLUMN {column} DROP DEFAULT")
     migrate.run_script(connection, migrate.GRANTS_SQL)
 
 
