@@ -1,20 +1,20 @@
 """The alarms: an incident that is as bad as a level of its plan demands is at that level, as a fact with its rule.
 
-The decision carries the version it was made on: if a person decides in between, it is made again. Nothing is ever
-lowered here.
+Nothing is ever lowered here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from dispatch.directory import Directory
 from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog
-from domain.codec import for_fold
+from dispatch.workers.by_incident import changes_by_incident, incident_after
 from domain.event import Event, Fact
 from domain.incident.admission import LIVE
-from domain.incident.decider import INITIAL, decide, evolve
+from domain.incident.decider import decide
 from domain.incident.events import IncidentClassified, IncidentOpened, IncidentReopened, SeverityRaised
 from domain.policies.plans import alarm_due
 from domain.refusals import Refusal
@@ -49,30 +49,14 @@ class Alarms:
         rulebook, now = self._directory.rulebook(), self._clock.now()
         if not rulebook.plans:
             return []
-        causes = {fact.stream_id: fact for fact in page}
-        streams = await self._log.read_streams(list(causes))
-        changes = []
-        for incident_id, cause in causes.items():
-            facts = [for_fold(row) for row in streams[incident_id]]
-            changes.append(
-                Change(
-                    incident_id,
-                    facts[-1].version,
-                    raised(facts, rulebook),
-                    occurred_at=now,
-                    causation_id=cause.envelope.event_id,
-                    correlation_id=incident_id,
-                    rule_version=rulebook.version,
-                )
-            )
-        return changes
+        return await changes_by_incident(
+            page, self._log, partial(raised, rulebook=rulebook), now=now, rule_version=rulebook.version
+        )
 
 
 def raised(facts: Sequence[Fact[Event]], rulebook: Rulebook) -> tuple[Event, ...]:
     """The alarm that follows from an incident's decision stream; nothing if it is at its level."""
-    state = INITIAL
-    for fact in facts:
-        state = evolve(state, fact.gist())
+    state = incident_after(facts)
     if state.phase not in LIVE or state.status is not MessageStatus.ACTUAL:
         return ()
     command = alarm_due(state, rulebook, tuple(fact.position for fact in facts if isinstance(fact.gist(), INPUTS)))

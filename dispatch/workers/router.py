@@ -2,21 +2,22 @@
 
 So is one whose alarm level changed, or that became worse: its plan may tell others.
 
-The decision carries the version it was made on: if a person decides in between, it is made again. What was recorded
-can be made again from the same facts at any time (`recomputed`), which is how an auditor checks it.
+What was recorded can be made again from the same facts at any time (`recomputed`), which is how an auditor checks it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from dispatch.directory import Directory
 from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog
+from dispatch.workers.by_incident import changes_by_incident, incident_after
 from domain.codec import for_fold
 from domain.event import Event, Fact
-from domain.incident.decider import INITIAL, IncidentState, decide, evolve
+from domain.incident.decider import IncidentState, decide
 from domain.incident.events import (
     IncidentClassified,
     IncidentOpened,
@@ -71,33 +72,15 @@ class Router:
         """One routing for each incident of the page, on its state of now."""
         await self._directory.reach(page[-1].position)
         rulebook, now = self._directory.rulebook(), self._clock.now()
-        causes = {fact.stream_id: fact for fact in page}
-        streams = await self._log.read_streams(list(causes))
-        changes = []
-        for incident_id, cause in causes.items():
-            facts = [for_fold(row) for row in streams[incident_id]]
-            events = routed(facts, self._directory, rulebook, now)
-            changes.append(
-                Change(
-                    incident_id,
-                    facts[-1].version,
-                    events,
-                    occurred_at=now,
-                    causation_id=cause.envelope.event_id,
-                    correlation_id=incident_id,
-                    rule_version=rulebook.version,
-                )
-            )
-        return changes
+        follows = partial(routed, directory=self._directory, rulebook=rulebook, decided_at=now)
+        return await changes_by_incident(page, self._log, follows, now=now, rule_version=rulebook.version)
 
 
 def routed(
     facts: Sequence[Fact[Event]], directory: Directory, rulebook: Rulebook, decided_at: datetime
 ) -> tuple[Event, ...]:
     """The routing that follows from an incident's decision stream; nothing if nothing changes."""
-    state = INITIAL
-    for fact in facts:
-        state = evolve(state, fact.gist())
+    state = incident_after(facts)
     positions = tuple(fact.position for fact in facts if isinstance(fact.gist(), INPUTS))
     ground = ground_of(state, directory, rulebook)
     given = RoutingInput(
