@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.merges import head_of
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version, stale
 from dispatch.handling.units import UnitMemory
 from dispatch.ports import UnitPosition, UnitPositions
@@ -37,10 +38,6 @@ from domain.refusals import Refusal, Refused
 from domain.rulebook.content import Rulebook
 
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
-
-
-MERGE_DEPTH_MAX = 1_000
-"""Merges followed to a head; more than any real story has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +138,7 @@ class AssignmentDesk:
             giver = await self._scribe.load(found.incident_id, incident.INITIAL, incident.evolve)
             _check(giver, wanted.from_version)
             # Who decides about the incident is told, and that is the head of a merged one.
-            head = await self._head(giver)
+            head = await head_of(self._scribe, giver)
             refusal = diversion.refusal(unit.state, head.state, taker.state, wanted.override)
             if refusal is not None or head.stream_id == taker.stream_id:
                 return refusal or diversion.on_it_already(unit.state, found)
@@ -159,14 +156,6 @@ class AssignmentDesk:
             }
 
         return await self._decide(unit_id, decided, request)
-
-    async def _head(self, found: Loaded[incident.IncidentState]) -> Loaded[incident.IncidentState]:
-        """The incident that decides for this one: itself, or where its merges lead."""
-        for _ in range(MERGE_DEPTH_MAX):
-            if found.state.merge is None:
-                return found
-            found = await self._scribe.load(found.state.merge.into_incident_id, incident.INITIAL, incident.evolve)
-        raise AssertionError("merges form a ring or a chain longer than any real one")
 
     async def progress(self, unit_id: UUID, command: ProgressCommand | TakeFromStack, request: Request) -> Outcome:
         """A step of one assignment, said by the crew, by its agency or by a dispatcher. A repeat changes nothing."""

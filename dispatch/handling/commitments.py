@@ -7,15 +7,14 @@ The roster may be behind, it is never believed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from uuid import UUID
 
 from dispatch.handling.baselines import Baselines
-from dispatch.handling.scribe import Loaded, Scribe, as_fact
+from dispatch.handling.scribe import as_fact
 from dispatch.handling.units import UnitMemory
 from dispatch.ports import EventLog, Roster, Snapshots
 from domain.assignment.events import AssignmentMade
-from domain.incident.decider import INITIAL, IncidentState, evolve
 from domain.policies.commitment import Commitment, commitments
 
 TAIL_PAGE_EVENTS = 5_000
@@ -53,15 +52,3 @@ class Commitments:
                     found.add(row.stream_id)
             position = rows[-1].position if len(rows) == TAIL_PAGE_EVENTS else tip
         return frozenset(found)
-
-
-async def with_guests(scribe: Scribe, incident: Loaded[IncidentState]) -> Mapping[UUID, IncidentState]:
-    """The incident, and everything merged into it directly or over others."""
-    found = {incident.stream_id: incident.state}
-    beyond = [guest for guest in incident.state.absorbed.values() if guest not in found]
-    while beyond:
-        loaded = await scribe.load_many(beyond, INITIAL, evolve)
-        found |= {key: each.state for key, each in loaded.items()}
-        guests = {guest for each in loaded.values() for guest in each.state.absorbed.values()}
-        beyond = sorted(guests - found.keys())
-    return found

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
-from dispatch.handling.commitments import Commitments, with_guests
+from dispatch.handling.commitments import Commitments
+from dispatch.handling.merges import head_of, with_guests
 from dispatch.handling.open_cases import open_case
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
 from domain.event import Event, MediaReference
@@ -43,9 +44,6 @@ from domain.ownership import Ownership
 from domain.policies.commitment import still_committed, still_in_casework
 from domain.refusals import Refusal, Refused
 from domain.vocabulary import ActorKind, CenterKind, IncidentPhase
-
-MERGE_DEPTH_MAX = 1_000
-"""Merges followed from an incident to its head; more than any real story has."""
 
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
 
@@ -188,12 +186,7 @@ class IncidentDesk:
 
     async def head_of(self, incident_id: UUID) -> UUID:
         """The incident on which decisions are made: itself, or where its merges lead."""
-        for _ in range(MERGE_DEPTH_MAX):
-            merge = (await self._load(incident_id)).state.merge
-            if merge is None:
-                return incident_id
-            incident_id = merge.into_incident_id
-        raise AssertionError("merges form a ring or a chain longer than any real one")
+        return (await head_of(self._scribe, await self._load(incident_id))).stream_id
 
     async def add_note(self, incident_id: UUID, text: str, request: Request, *, is_known: bool = False) -> Outcome:
         """Write something down, in any phase. The answer names the `note_id`. `is_known`: the caller has just read the

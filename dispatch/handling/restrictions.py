@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from dispatch.directory import Directory
-from dispatch.handling.commitments import with_guests
+from dispatch.handling.merges import with_guests
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
 from domain.event import Event
 from domain.incident import decider as incidents
@@ -98,7 +98,7 @@ class RestrictionDesk:
         operation = await self._scribe.load(operation_id, operations.INITIAL, operations.evolve)
         incident = await self._scribe.load(incident_id, incidents.INITIAL, incidents.evolve)
         together = await with_guests(self._scribe, incident)
-        return operation, await self._scribe.load_many(sorted(together), incidents.INITIAL, incidents.evolve)
+        return operation, dict(sorted(together.items()))
 
 
 def _not_itself(state: IncidentState) -> Refusal | None:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
-from dispatch.handling.commitments import Commitments, with_guests
+from dispatch.handling.commitments import Commitments
+from dispatch.handling.merges import head_of, with_guests
 from dispatch.handling.scribe import Change, Loaded, Scribe
 from dispatch.ports import Clock, EventLog
 from domain.assignment.events import AssignmentMade
@@ -24,8 +25,6 @@ from domain.policies.commitment import ENDED, Commitment, Ending, called_back
 
 ENDS = frozenset(event.name for event in (IncidentResolved, IncidentClosed, IncidentDismissed))
 PAGE_FACTS = 200
-MERGE_DEPTH_MAX = 1_000
-"""Merges followed to a head; more than any real story has."""
 
 
 class Releaser:
@@ -51,19 +50,11 @@ class Releaser:
         causes = {_incident_of(fact): fact for fact in page}
         over: dict[UUID, tuple[Ending, Fact[Event]]] = {}
         for incident in (await self._scribe.load_many(list(causes), INITIAL, evolve)).values():
-            head = await self._head(incident)
+            head = await head_of(self._scribe, incident)
             ending = await self._ending(head)
             if ending is not None:
                 over |= dict.fromkeys(await with_guests(self._scribe, head), (ending, causes[incident.stream_id]))
         return await self._released(over) if over else ()
-
-    async def _head(self, incident: Loaded[IncidentState]) -> Loaded[IncidentState]:
-        """The incident that decides for this one: itself, or where its merges lead."""
-        for _ in range(MERGE_DEPTH_MAX):
-            if incident.state.merge is None:
-                return incident
-            incident = await self._scribe.load(incident.state.merge.into_incident_id, INITIAL, evolve)
-        raise AssertionError("merges form a ring or a chain longer than any real one")
 
     async def _ending(self, head: Loaded[IncidentState]) -> Ending | None:
         """How it ended, if it has."""
