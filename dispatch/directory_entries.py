@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.camera.condition import Condition
-from domain.center.events import Ring, TreeChangeScheduled
+from domain.center.events import CenterEstablished, Ring, TreeChangeScheduled
 from domain.event import GeoPoint, Personal
 from domain.ownership import Ownership
 from domain.rulebook.content import Rulebook
@@ -31,6 +31,24 @@ class CenterEntry:
     area: tuple[tuple[Ring, ...], ...] = field(repr=False)
     division_code: str | None = None
     closed: bool = False
+
+    @classmethod
+    def of(cls, center_id: UUID, event: CenterEstablished) -> CenterEntry:
+        """The center as it was established."""
+        return cls(
+            id=center_id,
+            code=event.code,
+            name_zh=event.name_zh,
+            name_en=event.name_en,
+            kind=event.kind,
+            level=event.level,
+            parent_id=event.parent_id,
+            path=event.path,
+            agency=event.agency,
+            location=event.location,
+            area=event.area,
+            division_code=event.division_code,
+        )
 
     @property
     def ownership(self) -> Ownership:

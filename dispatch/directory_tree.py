@@ -194,20 +194,7 @@ class Tree:
                 self.centers[center_id] = replace(before, parent_id=event.parent_id, path=event.path)
             return
         self.former.pop(center_id, None)
-        self.centers[center_id] = CenterEntry(
-            id=center_id,
-            code=event.code,
-            name_zh=event.name_zh,
-            name_en=event.name_en,
-            kind=event.kind,
-            level=event.level,
-            parent_id=event.parent_id,
-            path=event.path,
-            agency=event.agency,
-            location=event.location,
-            area=event.area,
-            division_code=event.division_code,
-        )
+        self.centers[center_id] = CenterEntry.of(center_id, event)
         self._center_codes[event.code] = center_id
 
     def _apply_headquarters(

@@ -20,11 +20,11 @@ from dispatch.directory_entries import CenterEntry
 from dispatch.jurisdiction import Jurisdiction, shape_of
 from domain.center.events import Area, CenterChange
 from domain.event import GeoPoint
+from domain.policies.proximity import METRES_A_DEGREE
 from domain.refusals import Refusal
 
 SLIVER_M2 = 10_000.0
 """A square of 100 m: what rounding and simplification leave along a long border."""
-METRES_A_DEGREE = 111_320.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +66,7 @@ def after(centers: Mapping[UUID, CenterEntry], changes: Iterable[CenterChange]) 
     found = dict(centers)
     for one in changes:
         if one.opens is not None:
-            said = one.opens
-            found[one.center_id] = CenterEntry(
-                id=one.center_id,
-                code=said.code,
-                name_zh=said.name_zh,
-                name_en=said.name_en,
-                kind=said.kind,
-                level=said.level,
-                parent_id=said.parent_id,
-                path=said.path,
-                agency=said.agency,
-                location=said.location,
-                area=said.area,
-                division_code=said.division_code,
-            )
+            found[one.center_id] = CenterEntry.of(one.center_id, one.opens)
             continue
         entry = found.get(one.center_id)
         if entry is None:

@@ -12,12 +12,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, DateTime, Select, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
+from domain.policies.proximity import METRES_A_DEGREE
 from projections import tables
 from projections.queries.board import LIMIT_MAX
 from projections.queries.conditions import blind, silent_now
 
-METRES_PER_DEGREE = 111_195.0
-"""Of latitude, on a sphere of 6,371 km."""
 RADIUS_MAX_M = 20_000.0
 BOXES_MAX = 50
 EYES_MAX = 500_000
@@ -58,8 +57,8 @@ def near(
     table = tables.cameras
     radius_m = min(radius_m, RADIUS_MAX_M)
     scale = max(cos(radians(lat)), 0.01)
-    reach = radius_m / METRES_PER_DEGREE
-    distance = METRES_PER_DEGREE * func.sqrt(func.pow(table.c.lat - lat, 2) + func.pow((table.c.lon - lon) * scale, 2))
+    reach = radius_m / METRES_A_DEGREE
+    distance = METRES_A_DEGREE * func.sqrt(func.pow(table.c.lat - lat, 2) + func.pow((table.c.lon - lon) * scale, 2))
     query = _CAMERAS.add_columns(distance.label("distance_m")).where(
         table.c.lat.between(lat - reach, lat + reach),
         table.c.lon.between(lon - reach / scale, lon + reach / scale),
