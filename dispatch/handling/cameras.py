@@ -15,12 +15,12 @@ from pydantic import Field
 
 from dispatch.directory import Directory
 from dispatch.directory_entries import CameraEntry
+from dispatch.handling.folding import folded
 from dispatch.handling.scribe import Change, Outcome, Request, Scribe
 from domain.camera.commands import CameraCommand, ConditionCommand, ReportArming, ReportHealth
 from domain.camera.condition import Condition
 from domain.camera.decider import INITIAL, decide, evolve
 from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
-from domain.codec import for_fold
 from domain.event import Event, Frozen
 from domain.refusals import Refusal
 
@@ -139,9 +139,7 @@ class ConditionDesk:
     async def _decided(self, wanted: Mapping[UUID, Sequence[ConditionCommand]]) -> list[Change] | Refusal:
         changes = []
         for camera_id, rows in (await self._scribe.log.read_streams(sorted(wanted))).items():
-            state = INITIAL
-            for row in rows:
-                state = evolve(state, for_fold(row).gist())
+            state = folded(rows, INITIAL, evolve)
             events: list[Event] = []
             for command in wanted[camera_id]:
                 decided = decide(command, state)

@@ -11,6 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.folding import folded
 from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog, UnitPosition, UnitPositions
 from domain.assignment import events as assignment
@@ -96,9 +97,7 @@ class Recommender:
         streams = await self._log.read_streams(list(causes), up_to_position=self.units.position)
         wanted: dict[UUID, tuple[IncidentState, tuple[int, ...]]] = {}
         for incident_id, rows in streams.items():
-            state = INITIAL
-            for row in rows:
-                state = evolve(state, for_fold(row).gist())
+            state = folded(rows, INITIAL, evolve)
             is_asked = incident_id in plain or has_plans(rulebook, state.category)
             if is_asked and state.phase in LIVE and state.status is MessageStatus.ACTUAL:
                 wanted[incident_id] = state, (causes[incident_id].position, self.units.position)

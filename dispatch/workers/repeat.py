@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.folding import folded
 from dispatch.handling.scribe import as_fact
 from dispatch.ports import Clock, EventLog
 from dispatch.workers.alarms import raised
@@ -174,10 +175,8 @@ class Repeater:
         return unit.waiting[0].assignment_id if unit.current is None and unit.waiting else None
 
     async def _unit_before(self, fact: Fact[Any]) -> UnitState:
-        unit = NEW_UNIT
-        for row in await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1):
-            unit = evolve_unit(unit, as_fact(row).event)
-        return unit
+        rows = await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
+        return folded(rows, NEW_UNIT, evolve_unit)
 
     async def _head(self, state: IncidentState, position: int) -> IncidentState | None:
         """Where a merge led to."""
@@ -187,10 +186,7 @@ class Repeater:
         return head
 
     async def _state(self, incident_id: UUID, position: int) -> IncidentState:
-        state = INITIAL
-        for row in await self._log.read_stream(incident_id, up_to_position=position):
-            state = evolve(state, as_fact(row).event)
-        return state
+        return folded(await self._log.read_stream(incident_id, up_to_position=position), INITIAL, evolve)
 
     async def _judged_again(self, fact: Fact[Any]) -> bool | None:
         """The page that the fact belongs to, judged again by an index rebuilt to what was known then."""

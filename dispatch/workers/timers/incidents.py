@@ -12,9 +12,10 @@ from datetime import datetime
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.folding import folded
 from dispatch.handling.scribe import Change, Scribe
 from dispatch.ports import AppendCommand, EventLog, RecordedEvent
-from dispatch.workers.timers.mechanism import NAME, folded, last_position, record, request
+from dispatch.workers.timers.mechanism import NAME, last_position, record, request
 from domain.assignment import state as unit
 from domain.codec import Undecodable
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve

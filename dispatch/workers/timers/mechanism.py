@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID, uuid5
 
+from dispatch.handling.folding import folded
 from dispatch.handling.scribe import Change, Decision, Request, Scribe
 from dispatch.ports import AppendCommand, Appended, EventLog, RecordedEvent
 from dispatch.telemetry import counter
-from domain.codec import Undecodable, for_fold
+from domain.codec import Undecodable
 from domain.event import Actor, Event
 from domain.identifiers import named
 from domain.policies.dues import Due, DueQueue
@@ -131,14 +132,6 @@ class StreamPart(Generic[D, S]):
 
     def _request(self, due: D, now: datetime) -> Request:
         return request(self._subject.name, self._subject.seed(due), now)
-
-
-def folded(rows: Sequence[RecordedEvent], initial: S, evolve: Callable[[S, Event], S]) -> S:
-    """The state that a stream's facts make, all but their explanations. Raises `NewerSchema` or `Undecodable`."""
-    state = initial
-    for row in rows:
-        state = evolve(state, for_fold(row).gist())
-    return state
 
 
 def request(name: str, seed: str, now: datetime) -> Request:
