@@ -21,6 +21,7 @@ camera_spells = sa.Table(
     maybe("ended_at", Instant, comment="null while it lasts"),
     needed("began_position", sa.BigInteger),
     sa.Index("camera_spells_began_at", "began_at"),
+    sa.Index("camera_spells_ended_at", "ended_at"),
 )
 
 gateways = sa.Table(

@@ -35,6 +35,7 @@ orders = sa.Table(
     needed("updated_at", Instant),
     needed("updated_position", sa.BigInteger),
     sa.Index("orders_issued_position", "issued_position"),
+    sa.Index("orders_updated_position", "updated_position"),
     sa.Index("orders_ends_at", "ends_at"),
     sa.Index("orders_visible", "visible_center_ids", postgresql_using="gin"),
     sa.Index("orders_agencies", "agencies", postgresql_using="gin"),

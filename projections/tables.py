@@ -223,6 +223,7 @@ reports = sa.Table(
     needed("filed_position", sa.BigInteger),
     sa.Index("reports_incident_id", "incident_id"),
     sa.Index("reports_center_id_filed_position", "center_id", "filed_position"),
+    sa.Index("reports_channel_filed_at", "channel", "filed_at"),
     sa.Index("reports_subject_ids", "subject_ids", postgresql_using="gin"),
 )
 

@@ -134,6 +134,7 @@ async def test_an_empty_database_is_migrated_once_by_several_at_once(empty_dsn: 
         "0015",
         "0016",
         "0017",
+        "0018",
     ]
     await asyncio.gather(*(migrate.migrate(empty_dsn) for _ in range(3)))
     assert await pending(empty_dsn) == []
@@ -157,6 +158,7 @@ async def test_an_owner_who_is_no_superuser_can_migrate(empty_dsn: str) -> None:
 async def test_a_database_of_an_earlier_release_gets_its_new_rows_with_their_rights(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     await connection.execute("DROP TABLE read.orders, read.warnings, read.handovers, read.aid")
+    await connection.execute("DROP INDEX read.reports_channel_filed_at, read.camera_spells_ended_at")
     await connection.execute(f"UPDATE {migrate.VERSION_TABLE} SET version_num = '0008'")
     assert (await pending(dsn))[0] == "0009"
     await migrate.migrate(dsn)
@@ -167,5 +169,8 @@ async def test_a_database_of_an_earlier_release_gets_its_new_rows_with_their_rig
                 table,
             )
     assert not await connection.fetchval("SELECT has_table_privilege('dispatch_app', 'read.orders', 'UPDATE')")
+    indexes = await connection.fetch("SELECT indexname FROM pg_indexes WHERE schemaname = 'read'")
+    wanted = {"orders_updated_position", "camera_spells_ended_at", "reports_channel_filed_at"}
+    assert wanted <= {row[0] for row in indexes}
     await connection.close()
     await test_migrations_equal_the_declared_tables(dsn)
