@@ -332,16 +332,28 @@ async def test_who_missed_too_much_is_reset(
 
 
 async def test_rows_that_were_switched_are_a_resync_for_all(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
-    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+    headers = edge.as_operator("east-station.01")
+    async with opened(server[1], PATH, headers) as events, opened(server[1], "/v1/orders/stream", headers) as orders:
         await events.until("page")
-        async with feed.connection.transaction():
-            await feed.connection.execute(
-                "UPDATE read.checkpoints SET position = position + 5, changes_since = position + 5 WHERE name = 'board'"
-            )
-            await feed.connection.execute("SELECT pg_notify($1, '')", CHANGES_CHANNEL)
-        assert (await events.until("resync"))[-1][1]["reason"] == "the board was built anew"
+        await orders.until("page")
+        await switched(feed, "board")
+        assert (await events.until("resync"))[-1][1]["reason"] == "the rows were built anew"
         assert (await events.next())[0] == "end"
-    assert edge.services.hub.seated == 0
+        assert edge.services.hub.seated == 1  # orders have rows of their own, and they are the same
+        held = feed.position
+        async with opened(server[1], f"{PATH}?after={held}", headers) as again:
+            assert (await again.until("page"))[0][0] == "reset"
+            position = await feed.page(Move(incident(1), (), (EAST,), "a"))
+            assert await heard(again, position) == {str(incident(1)): "a"}  # told once that it begins anew is enough
+        await switched(feed, "orders")
+        assert (await orders.until("resync"))[-1][1]["reason"] == "the rows were built anew"
+
+
+async def switched(feed: Feed, name: str) -> None:
+    """What the switch of a rebuild says: rows before the next page are of another world."""
+    async with feed.connection.transaction():
+        await feed.connection.execute("UPDATE read.checkpoints SET changes_since = position + 1 WHERE name = $1", name)
+        await feed.connection.execute("SELECT pg_notify($1, 'orders')", CHANGES_CHANNEL)
 
 
 # --- What is remembered -----------------------------------------------------------------------------------------------

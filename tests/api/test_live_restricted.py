@@ -5,14 +5,16 @@ A center's board is watched by the center and by those above it, who need not kn
 
 from __future__ import annotations
 
+import asyncio
 from uuid import UUID
 
 from dispatch.api.live.board_feed import Change, Key, told
 from dispatch.api.server import Server
 from tests.api import guarded, town
 from tests.api.conftest import Edge
-from tests.api.guarded import ABOVE, OWNER
-from tests.api.live_feed import opened
+from tests.api.guarded import ABOVE, CHIEF, OWNER
+from tests.api.live_feed import DEADLINE_S, opened
+from tests.api.orders_desk import decide, issued
 
 STATION, DISTRICT, CITY = (town.center(code) for code in ("east-station", "east", "city"))
 BOARD: Key = ("center", STATION)
@@ -83,3 +85,32 @@ async def test_it_leaves_the_screens_of_others_and_comes_back(edge: Edge, server
         await found.detach()
         for stream in (district, over_the_shoulder):
             assert (await stream.until("page"))[0][0:1] == ("upsert",)
+
+
+async def test_who_comes_back_for_orders_is_told_by_what_it_may_know_now(
+    edge: Edge, server: tuple[Server, str]
+) -> None:
+    found = await guarded.planned(edge)
+    one, base, above = found.incident_id, server[1], edge.as_operator(ABOVE)
+
+    async def told_since(held: str | None) -> list[tuple[str, str | None]]:
+        # Only once the process has read of it: what it remembers must not be what it tells.
+        position = (await edge.services.log.tip()).position
+        await asyncio.wait_for(edge.services.hub.told_of(position, feed=edge.services.hub.orders), DEADLINE_S)
+        async with opened(base, "/v1/orders/stream", above | {"Last-Event-ID": str(held)}) as again:
+            events = await again.until("page")
+        return [(data["order_id"], data["incident_id"]) for name, data in events if name == "upsert"]
+
+    async with opened(base, "/v1/orders/stream", above) as stream:
+        await stream.until("page")
+        held = stream.last_id
+    station, district, _ = [
+        (await issued(edge, incident_id=one, addressees=[{"center_id": str(town.center(code))}]))["order_id"]
+        for code in ("east-station", "east", "west")
+    ]
+    assert await told_since(held) == [(station, one), (district, one)]
+    await found.attach()
+    assert await told_since(held) == [(district, None)]
+    assert (await decide(edge, station, "lift", {"reason": "x"}, by=CHIEF)).status_code == 200
+    await found.detach()
+    assert await told_since(held) == [(district, one), (station, one)]

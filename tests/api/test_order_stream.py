@@ -197,9 +197,11 @@ def test_of_a_restricted_incident_who_may_know_sees_all_and_who_is_addressed_not
 
 def test_a_reading_that_is_cut_goes_no_farther_than_its_last_order(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(OrderChange, "of", classmethod(lambda cls, row: change(row["updated_position"])))
-    rows = [{"reached": 9_999, "order_id": number, "updated_position": number} for number in range(1, 501)]
+    seen = {"reached": 9_999, "changes_since": 0}
+    rows = [seen | {"order_id": number, "updated_position": number} for number in range(1, 501)]
     assert len(rows) == ORDERS_PER_READ
     assert (reading_of(rows).position, reading_of(rows).reached) == (500, 9_999)
     assert reading_of(rows[:-1]).position == 9_999
-    assert reading_of([{"reached": 7, "order_id": None}]).changes == []
+    nothing = reading_of([{"reached": 7, "changes_since": 8, "order_id": None}])
+    assert (nothing.changes, nothing.changes_since) == ([], 8)
     assert reading_of([]).reached == 0

@@ -15,11 +15,14 @@ class Feed:
         self.untold: set[Audience] = set()
         self.told_before = 0
         """Up to where the audiences in `untold` were told."""
+        self.since = 0
+        """Rows were last switched, or changes forgotten, up to here. After a switch that is one more than `position`,
+        until the next page is there."""
 
-    def begin(self, position: int) -> None:
+    def begin(self, position: int, since: int) -> None:
         """Go on from a position of another world: nothing before it is remembered."""
-        self.position = position
-        self.recent = Recent(position)
+        self.position, self.since = position, since
+        self.recent = Recent(max(position, since))
         self.untold.clear()
 
     def whole_to(self, audience: Audience) -> int:

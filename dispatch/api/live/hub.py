@@ -255,9 +255,11 @@ class Hub:
         if client.transport.get_write_buffer_size():
             asyncio.get_running_loop().call_later(LINGER_S, client.transport.abort)
 
-    def _end_all(self, name: str, reason: str) -> None:
+    def _end_all(self, name: str, reason: str, *, feed: Feed | None = None) -> None:
+        """End every stream, or those that follow one feed."""
         for client in self._clients():
-            self._end(client, name, reason)
+            if feed is None or (client.audience is not None and self.feed_of(client.audience.key) is feed):
+                self._end(client, name, reason)
 
     async def _beat(self) -> None:
         for slot in _round(self._slots):
@@ -292,8 +294,8 @@ class Hub:
         while True:
             try:
                 if not self._started.is_set():
-                    await self._begin(self.board, (await self._tail.read(FIRST)).reached)
-                    await self._begin(self.orders, (await self._tail.read_orders(FIRST)).reached)
+                    await self._begin(self.board, await self._tail.read(FIRST))
+                    await self._begin(self.orders, await self._tail.read_orders(FIRST))
                     self._started.set()
                 await self._step()
             except (Unavailable, OSError):
@@ -307,8 +309,8 @@ class Hub:
                 self.orders.untold.clear()
                 await asyncio.sleep(FAILED_WAIT_S)
 
-    async def _begin(self, feed: Feed, position: int) -> None:
-        feed.begin(position)
+    async def _begin(self, feed: Feed, reading: Reading) -> None:
+        feed.begin(reading.reached, reading.changes_since)
         async with self._moved:
             self._moved.notify_all()
 
@@ -322,10 +324,10 @@ class Hub:
             await self._tail.grown(timeout_s=IDLE_WAIT_S)
 
     async def _take(self, feed: Feed, reading: Reading) -> None:
-        if reading.reached < feed.position or reading.changes_since > feed.position:
+        if reading.reached < feed.position or reading.changes_since > max(feed.position, feed.since):
             # Rows were switched or the log was restored: what clients hold is of another world.
-            self._end_all("resync", "the board was built anew")
-            await self._begin(feed, reading.reached)
+            self._end_all("resync", "the rows were built anew", feed=feed)
+            await self._begin(feed, reading)
         elif reading.position > feed.position:
             began_s = time.perf_counter()
             await self._tell(feed, reading)

@@ -21,6 +21,7 @@ from dispatch.api.live.board_feed import Above, Categories, Key, Missed, Reading
 from domain.vocabulary import OrderPhase
 from projections.order_tables import orders as table
 from projections.orders import standing
+from projections.queries.progress import checkpoints
 from projections.tables import board
 
 ORDERS: Final = "orders"
@@ -31,7 +32,8 @@ MISSED_ORDERS_MAX = 2_000
 ORDERS_PER_READ = 500
 
 TAILED = f"""
-    SELECT c.position AS reached, o.*, i.visible_center_ids AS knowing_center_ids, i.agencies AS knowing_agencies
+    SELECT c.position AS reached, c.changes_since,
+        o.*, i.visible_center_ids AS knowing_center_ids, i.agencies AS knowing_agencies
     FROM read.checkpoints c LEFT JOIN LATERAL (
         SELECT * FROM read.orders WHERE updated_position > $1 AND updated_position <= c.position
         ORDER BY updated_position LIMIT {ORDERS_PER_READ}) o ON true
@@ -133,22 +135,23 @@ def reading_of(rows: list[Any]) -> Reading:
     """What the tail read: every order is a page of its own, so a limit cuts between pages."""
     if not rows:
         return Reading(0, 0, 0, ())
-    reached = int(rows[0]["reached"])
+    reached, since = int(rows[0]["reached"]), int(rows[0]["changes_since"])
     changes = [OrderChange.of(row) for row in rows if row["order_id"] is not None]
     is_cut = len(changes) >= ORDERS_PER_READ
-    return Reading(changes[-1].page_position if is_cut else reached, reached, 0, changes)
+    return Reading(changes[-1].page_position if is_cut else reached, reached, since, changes)
 
 
 async def missed(database: Database, key: Key, categories: Categories, above: Above, after: int) -> Missed:
-    """What came after a position. Raises `Unavailable`."""
+    """What came after a position, as it is now: who may know of an incident may have changed since an order was last
+    told, and that moves no order. Raises `Unavailable`."""
     later = table.c.updated_position > after
     query = _seen(key, categories).where(later).order_by(table.c.updated_position).limit(MISSED_ORDERS_MAX + 1)
     async with database.snapshot() as moment:
-        reached = await _reached(moment)
+        reached, since = await _reached(moment)
         rows = await moment.rows(query)
     if len(rows) > MISSED_ORDERS_MAX:
-        return Missed(reached, 0, None)
-    return Missed(reached, 0, b"".join(OrderChange.of(row).for_key(key, categories, above) for row in rows))
+        return Missed(reached, since, None)
+    return Missed(reached, since, b"".join(OrderChange.of(row).for_key(key, categories, above) for row in rows))
 
 
 async def snapshot(database: Database, key: Key, categories: Categories) -> tuple[int, list[bytes]]:
@@ -160,17 +163,16 @@ async def snapshot(database: Database, key: Key, categories: Categories) -> tupl
         .limit(SNAPSHOT_ORDERS_MAX)
     )
     async with database.snapshot() as moment:
-        position = await _reached(moment)
+        position, _ = await _reached(moment)
         rows = await moment.rows(query)
     told = [said for row in rows if (said := OrderChange.of(row).for_key(key, categories))]
     return position, [event("snapshot", json.dumps({"position": position, "orders": len(told)})), *told]
 
 
-async def _reached(moment: Snapshot) -> int:
-    found = await moment.row(
-        sa.text("SELECT position FROM read.checkpoints WHERE name = 'orders' AND state <> 'building'")
-    )
-    return 0 if found is None else int(found["position"])
+async def _reached(moment: Snapshot) -> tuple[int, int]:
+    """How far the orders are, and since when their rows are these ones."""
+    found = await moment.row(checkpoints([ORDERS]))
+    return (0, 0) if found is None else (int(found["position"]), int(found["changes_since"]))
 
 
 def _seen(key: Key, categories: Categories) -> sa.Select[Any]:

@@ -60,14 +60,15 @@ class Beginnings:
 
     async def _missed(self, wanted: Wanted, after: int) -> Beginning | str:
         """What came after a position, or why that cannot be said."""
-        feed = self._hub.feed_of(wanted[0])
-        recent = feed.recent.after(after) if after <= feed.position else None
+        feed, is_orders = self._hub.feed_of(wanted[0]), wanted[0][0] == order_feed.ORDERS
+        # An order that is remembered is known to whoever could know of its incident then; the rows say who can now.
+        recent = feed.recent.after(after) if after <= feed.position and not is_orders else None
         if recent is not None:
             upto = feed.position
             restricts = any(change.is_restricted for change in recent)
             return Beginning(upto, (chunk([told(recent, *wanted), page_end(upto)]),), restricts)
         # Older than what is remembered, or another process has told of a page that this one has not read yet.
-        read = order_feed.missed if wanted[0][0] == order_feed.ORDERS else board_feed.missed
+        read = order_feed.missed if is_orders else board_feed.missed
         missed = await read(self._database, *wanted, after)
         if after > missed.reached:
             return "the position is ahead of this log"
