@@ -72,8 +72,9 @@ def post(command: StandbyCommand, state: UnitState) -> Decision:
                     return ()
                 detail = f"Unit {state.call_sign} stands by for another center. Recall it first."
                 return Refusal("unit.posted_already", detail, {"call_sign": state.call_sign})
-            if not state.on_duty or state.open_assignments:
-                detail = f"Unit {state.call_sign} is not free: it is off duty, or on an incident."
+            is_kept = any(each.has_begun for each in state.reservations.values())
+            if not state.on_duty or state.open_assignments or is_kept:
+                detail = f"Unit {state.call_sign} is not free: it is off duty, on an incident, or reserved."
                 return Refusal("unit.not_free", detail, {"call_sign": state.call_sign})
             return (posting,)
 

@@ -64,6 +64,10 @@ class Minimum:
         """Whether it is such a unit, wherever it is."""
         return unit.kind in self.rule.kinds and self.rule.agency in {None, unit.agency}
 
+    def hosts(self, unit: CoverUnit) -> bool:
+        """Whether such a unit stands by for this center."""
+        return unit.posted is not None and unit.posted.center_id == self.center.center_id and self.fits(unit)
+
     def counts(self, unit: CoverUnit) -> bool:
         """Whether it is free for this center."""
         return unit.is_free and self.fits(unit) and self.center.center_id in unit.path
@@ -97,8 +101,7 @@ def evaluate(
                 asked[event.unit_id] = minimum.stream_id
         if events:
             decided[minimum.stream_id] = events
-        decided |= _recalled(minimum, units, known_up_to)
-    return decided
+    return decided | _recalled(minima, units, known_up_to)
 
 
 def gone(state: CoverState, known_up_to: int) -> list[Event]:
@@ -120,7 +123,7 @@ def _of(
     known_up_to: int,
 ) -> list[Event]:
     required, free = minimum.rule.minimum, free_of(minimum, units)
-    count = Reason(code="cover.count", values={"free": str(free), "required": str(required)})
+    count = _count(free, required)
     events: list[Event] = []
     suggested = state.suggested
     if free >= required:
@@ -210,25 +213,29 @@ def _suggestion(minimum: Minimum, ranked: Sequence[Ranked], known_up_to: int, co
     )
 
 
-def _recalled(minimum: Minimum, units: Sequence[CoverUnit], known_up_to: int) -> Decided:
-    """Units that stand by for the center although it has enough of its own."""
-    guests = [
-        unit
-        for unit in units
-        if unit.posted is not None and unit.posted.center_id == minimum.center.center_id and minimum.fits(unit)
-    ]
-    if not guests:
-        return {}
-    own = [unit for unit in units if unit not in guests]
-    free = free_of(minimum, own)
-    if free < minimum.rule.minimum:
-        return {}
-    values = {"free": str(free), "required": str(minimum.rule.minimum)}
-    recalled = UnitRecalled(
-        reason="值守力量已恢复，归建。Enough units are free there again.",
-        explanation=_why(known_up_to, Reason(code="cover.enough"), Reason(code="cover.count", values=values)),
-    )
-    return {unit.unit_id: [recalled] for unit in guests}
+def _recalled(minima: Sequence[Minimum], units: Sequence[CoverUnit], known_up_to: int) -> Decided:
+    """Units that stand by for a center although it has enough of its own, by every minimum that they stand by for."""
+    recalled: Decided = {}
+    own = {minimum.stream_id: free_of(minimum, _without_guests(minimum, units)) for minimum in minima}
+    for unit in units:
+        stood_for = [minimum for minimum in minima if minimum.hosts(unit)]
+        if not stood_for or any(own[each.stream_id] < each.rule.minimum for each in stood_for):
+            continue
+        counts = [_count(own[each.stream_id], each.rule.minimum) for each in stood_for]
+        event = UnitRecalled(
+            reason="值守力量已恢复，归建。Enough units are free there again.",
+            explanation=_why(known_up_to, Reason(code="cover.enough"), *counts),
+        )
+        recalled[unit.unit_id] = [event]
+    return recalled
+
+
+def _without_guests(minimum: Minimum, units: Iterable[CoverUnit]) -> Iterable[CoverUnit]:
+    return (unit for unit in units if not minimum.hosts(unit))
+
+
+def _count(free: int, required: int) -> Reason:
+    return Reason(code="cover.count", values={"free": str(free), "required": str(required)})
 
 
 def _withdrawn(suggested: MoveSuggested, explanation: Explanation) -> MoveWithdrawn:

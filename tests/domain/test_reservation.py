@@ -114,6 +114,8 @@ def test_a_free_unit_stands_by_elsewhere_and_goes_home_again():
     unit.given(*READY, POSTED, RECALLED).when(recall).then_nothing()
     unit.given(*READY, MADE).when(POST).then_refused("unit.not_free")
     unit.given(REGISTERED, ON_DUTY, OFF_DUTY).when(POST).then_refused("unit.not_free")
+    unit.given(*READY, LATER).when(POST).then(POSTED)
+    unit.given(*READY, LATER, BEGAN).when(POST).then_refused("unit.not_free")
     elsewhere = POSTED.model_copy(update={"center": OWNER.model_copy(update={"center_id": UUID(int=77)})})
     unit.given(*READY, POSTED).when(ask.PostUnit(posting=elsewhere)).then_refused("unit.posted_already")
     assert [event.name for event in unit.decide(ask.GoOffDuty(), (*READY, POSTED))] == [

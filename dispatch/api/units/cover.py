@@ -109,9 +109,7 @@ def _item(minimum: Minimum, units: Sequence[CoverUnit], row: Mapping[str, Any] |
         "suggestion": None if row is None else row["suggestion"],
         "answer": None if row is None else row["answer"],
         "standing_by": [
-            {"unit_id": str(unit.unit_id), "call_sign": unit.call_sign}
-            for unit in units
-            if unit.posted is not None and unit.posted.center_id == minimum.center.center_id and minimum.fits(unit)
+            {"unit_id": str(unit.unit_id), "call_sign": unit.call_sign} for unit in units if minimum.hosts(unit)
         ],
     }
 

@@ -18,7 +18,7 @@ ARRANGEMENTS: dict[str, tuple[int, str, str, str]] = {
     "unit.not_free": (
         409,
         "The unit is not free to stand by",
-        "It is off duty or on an incident.",
+        "It is off duty, on an incident, or kept for something.",
         "Choose another unit.",
     ),
     "unit.posted_already": (
