@@ -252,7 +252,9 @@ def _made(row: Row, event: assignment.AssignmentMade, fact: Fact[Event]) -> Chan
     }
 
 
-def _placed_in_stack(row: Row, event: assignment.AssignmentWaits | assignment.AssignmentPromoted) -> Change:
+def _placed_in_stack(
+    row: Row, event: assignment.AssignmentWaits | assignment.AssignmentPromoted, fact: Fact[Event]
+) -> Change:
     """How many come before it, itself counted; null: it waits no more."""
     key = id_text(event.assignment_id)
     entry = row["assignments"].get(key)
@@ -260,14 +262,6 @@ def _placed_in_stack(row: Row, event: assignment.AssignmentWaits | assignment.As
         return {}
     place = event.place if isinstance(event, assignment.AssignmentWaits) else None
     return {"assignments": {**row["assignments"], key: {**entry, "waits": place}}}
-
-
-def _waits(row: Row, event: assignment.AssignmentWaits, fact: Fact[Event]) -> Change:
-    return _placed_in_stack(row, event)
-
-
-def _promoted(row: Row, event: assignment.AssignmentPromoted, fact: Fact[Event]) -> Change:
-    return _placed_in_stack(row, event)
 
 
 def _diverted(row: Row, event: UnitDiverted, fact: Fact[Event]) -> Change:
@@ -338,8 +332,8 @@ RULES: Mapping[str, Callable[[Row, Any, Fact[Event]], Change]] = {
     assignment.UnitOnScene.name: _moved_to(AssignmentPhase.ON_SCENE),
     assignment.AssignmentCleared.name: _moved_to(AssignmentPhase.CLEARED),
     assignment.AssignmentCancelled.name: _moved_to(AssignmentPhase.CANCELLED),
-    assignment.AssignmentPromoted.name: _promoted,
-    assignment.AssignmentWaits.name: _waits,
+    assignment.AssignmentPromoted.name: _placed_in_stack,
+    assignment.AssignmentWaits.name: _placed_in_stack,
     UnitDiverted.name: _diverted,
 }
 

@@ -254,23 +254,20 @@ def _moved_to(phase: AssignmentPhase) -> Rule:
         diverted_to = getattr(event, "diverted_to_number", None)
         if diverted_to is not None:
             said["diverted_to"] = diverted_to
-        return _assignment_changed(document, event, lambda entry: {"steps": [*entry["steps"], step], **said}, phase)
+        said["phase"] = phase.value
+        return _assignment_changed(document, event, lambda entry: {"steps": [*entry["steps"], step], **said})
 
     return moved
 
 
 def _assignment_changed(
-    document: Document,
-    event: Any,
-    change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-    phase: AssignmentPhase | None = None,
+    document: Document, event: Any, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
 ) -> Change:
     """The assignment that a fact is about, after it."""
-    key, now = id_text(event.assignment_id), {} if phase is None else {"phase": phase.value}
+    key = id_text(event.assignment_id)
     return {
         "assignments": [
-            {**entry, **now, **change(entry)} if entry["assignment_id"] == key else entry
-            for entry in document["assignments"]
+            {**entry, **change(entry)} if entry["assignment_id"] == key else entry for entry in document["assignments"]
         ]
     }
 

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain.assignment.state import ENDED
 from domain.incident.wanted import Sent, there
-from domain.vocabulary import AssignmentPhase
 from projections.code_texts import CODES
-
-ENDED = frozenset({AssignmentPhase.CLEARED, AssignmentPhase.DECLINED, AssignmentPhase.CANCELLED})
-"""Such a unit is not there any more."""
 
 
 @dataclass(frozen=True, slots=True)

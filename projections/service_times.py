@@ -3,8 +3,8 @@
 No definition is applied here. A row holds when each fact happened that a definition may name, so the same rows answer
 under the rules of then, of now, or of any version (`projections.queries.service_times`, decision record 0031).
 
-An incident's row has the first of each fact since it was opened or last reopened, the first unit's steps among them, so
-that it stays small however many units come; what may pause a time is kept each time.
+An incident's row has the first unit's steps since it was opened or last reopened, so that it stays small however many
+units come; what else of it may happen again is kept each time, for a time may begin or end with any of them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ REOPENED = incident.IncidentReopened.name
 EVERY_ONE = frozenset(
     event.name
     for event in (
+        incident.IncidentRouted,
+        incident.IncidentVerified,
+        incident.IncidentClaimed,
+        incident.IncidentAccepted,
         incident.TransferOffered,
         incident.TransferAccepted,
         incident.TransferDeclined,
@@ -53,7 +57,7 @@ class ServiceTimes(Projection):
     """One row a measured thing."""
 
     name = "service_times"
-    version = 1
+    version = 2
     table = service_tables.service_times
     topics = frozenset(name for names in FACTS.values() for name in names) | CONTEXT_NAMES
     is_append_only = False
@@ -80,7 +84,7 @@ class ServiceTimes(Projection):
         if fact.name in FACTS[row["kind"]]:
             moments = _since_reopening(row["moments"], fact) if is_incident else [*row["moments"], _moment(fact)]
             after["moments"] = moments[:MOMENTS_MAX]
-        return after
+        return row if after == row else after  # else every later crew's step would write the row again as it is
 
 
 def moments_of(row: Row) -> list[Moment]:

@@ -27,7 +27,7 @@ class Units(Projection):
     """One row a unit."""
 
     name = "units"
-    version = 1
+    version = 2
     table = tables.units
     topics = names(assignment.EVENTS)
     is_append_only = False

@@ -300,10 +300,6 @@ class Rulebook(Frozen):
         """A class of cases by its code."""
         return next((case_class for case_class in self.case_classes if case_class.code == code), None)
 
-    def service_time(self, code: str) -> ServiceTime | None:
-        """A service time by its code."""
-        return next((each for each in self.service_times if each.code == code), None)
-
     def category(self, code: str) -> CategoryRule:
         """The rule of a category; an unknown code gets the catch-all's."""
         # Asked several times an incident: a dictionary made for one look costs more than the look.

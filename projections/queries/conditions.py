@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, extract, func, or_, select, true, union_all
 
+from domain.identifiers import gateway_stream
 from projections import camera_tables, tables
 from projections.queries.board import LIMIT_MAX
 
@@ -37,12 +38,12 @@ def silent_now() -> ColumnElement[bool]:
     )
 
 
-def spells_of(camera_id: UUID, gateway: str | None) -> Select[Any]:
-    """Of a camera and of its gateway, newest first."""
-    its_gateways = select(_gateways.c.gateway_id).where(_gateways.c.gateway == gateway)
+def spells_of(camera_id: UUID, city: str, gateway: str | None) -> Select[Any]:
+    """Of a camera and of its city's gateway of that name, newest first."""
+    subjects = [camera_id] if gateway is None else [camera_id, gateway_stream(city, gateway)]
     return (
         select(_spells)
-        .where(or_(_spells.c.subject_id == camera_id, _spells.c.subject_id.in_(its_gateways)))
+        .where(_spells.c.subject_id.in_(subjects))
         .order_by(_spells.c.began_at.desc(), _spells.c.began_position.desc())
         .limit(SPELLS_MAX)
     )
@@ -81,6 +82,9 @@ def outages(
     began = func.greatest(_spells.c.began_at, since)
     conditions: list[ColumnElement[bool]] = [
         _spells.c.what.in_(OUTAGES),
+        # Bounds of the columns themselves, which indexes know; what is left of a spell may still be nothing.
+        _spells.c.began_at < min(until, now),
+        or_(_spells.c.ended_at.is_(None), _spells.c.ended_at > since),
         began < ended,
         _cameras.c.detached_at.is_(None),
     ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import httpx
 
 from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.timers.watch import Timers
 from domain.camera.events import CameraHealthChanged
+from domain.identifiers import gateway_stream
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
@@ -136,6 +138,25 @@ async def test_a_silent_gateway_makes_its_cameras_silent_and_an_outage_is_counte
     ]
     assert (camera_id, outages) == (EAST_CAMERA, 1)
     assert 2.4 < minutes < 2.7
+
+
+async def test_a_silence_of_another_citys_gateway_of_the_same_name_is_none_of_its(edge: Edge) -> None:
+    await edge.project()
+    connection = await asyncpg.connect(edge.dsn)
+    for number, city in enumerate((town.CITY, "elsewhere"), 1):
+        stream = gateway_stream(city, town.GATEWAY)
+        await connection.execute(
+            "INSERT INTO read.gateways (gateway_id, city, gateway, silences) VALUES ($1, $2, $3, 1)",
+            *(stream, city, town.GATEWAY),
+        )
+        await connection.execute(
+            "INSERT INTO read.camera_spells (subject_id, kind, number, what, reason, began_at, began_position)"
+            " VALUES ($1, 'silence', 1, 'silent', $2, now(), $3)",
+            *(stream, city, number),
+        )
+    await connection.close()
+    told = await edge.client.get(f"/v1/cameras/{EAST_CAMERA}/history", headers=edge.as_operator(STATION))
+    assert [(one["what"], one["reason"]) for one in told.json()["spells"]] == [("silent", town.CITY)]
 
 
 async def test_a_camera_attached_twice_remembers_both_and_coverage_asks_the_right_one(edge: Edge) -> None:

@@ -211,4 +211,5 @@ def test_the_sample_city_measures_calls_crews_arrivals_and_cases():
     assert kinds["call_handling"] == ("incident", "around_the_clock")
     assert kinds["turnout"] == kinds["travel"] == ("assignment", "around_the_clock")
     assert kinds["urban_case"] == ("case", "working_hours")
-    assert RULES.service_time("arrival_110").categories
+    (arrival,) = [each for each in RULES.service_times if each.code == "arrival_110"]
+    assert arrival.categories

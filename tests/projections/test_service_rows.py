@@ -86,12 +86,36 @@ def test_an_incident_has_the_first_step_of_any_crew_and_each_assignment_its_own(
 def test_a_reopening_begins_the_first_steps_anew():
     rows = told(
         (0, OPENED),
-        (5, incident.IncidentAccepted(center_id=OWNER.center_id)),
+        (5, made()),
         (50, incident.IncidentReopened(reason="it came back")),
-        (55, incident.IncidentAccepted(center_id=OWNER.center_id)),
-        (58, incident.IncidentAccepted(center_id=OWNER.center_id)),
+        (55, made(OTHER_MADE)),
+        (58, made(UUID(int=6))),
     )
-    assert seconds(rows[FIRE, FIRE]) == [("opened", 0), ("accepted", 5), ("reopened", 50), ("accepted", 55)]
+    assert seconds(rows[FIRE, FIRE]) == [("opened", 0), ("made", 5), ("reopened", 50), ("made", 55)]
+
+
+def test_what_may_happen_again_is_kept_each_time_for_a_time_may_begin_or_end_with_any_of_them():
+    routed = incident.IncidentRouted(owner=OWNER, recipients=(), explanation=Explanation(policy="routing"))
+    claimed = incident.IncidentClaimed(operator_id=UUID(int=60))
+    accepted = incident.IncidentAccepted(center_id=OWNER.center_id)
+    again = [routed, incident.IncidentVerified(), claimed, accepted]
+    said = [(10 * turn + number, event) for turn in (1, 2) for number, event in enumerate(again)]
+    names = ["routed", "verified", "claimed", "accepted"] * 2
+    assert seconds(told((0, OPENED), *said)[FIRE, FIRE]) == [
+        ("opened", 0),
+        *zip(names, (second for second, _ in said), strict=True),
+    ]
+
+
+def test_a_row_that_says_nothing_new_is_not_written_again():
+    rows = told((0, OPENED), (10, made()), (20, crew(assignment.UnitOnScene)))
+    at = NOON + timedelta(seconds=30)
+    envelope = Envelope(
+        event_id=UUID(int=99), occurred_at=at, received_at=at, actor=Actor(kind=ActorKind.SYSTEM, id="test")
+    )
+    later = crew(assignment.UnitOnScene, OTHER_MADE)
+    fact = Fact(99, UNIT, 99, at, envelope, later)
+    assert ServiceTimes().apply((FIRE, FIRE), rows[FIRE, FIRE], fact) is rows[FIRE, FIRE]
 
 
 def test_the_context_is_the_incidents_of_now():

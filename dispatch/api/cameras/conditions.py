@@ -172,7 +172,7 @@ async def history(camera_id: UUID, services: ServicesOf) -> dict[str, Any]:
     row = await services.database.row(one(camera_id))
     if row is None:
         raise not_found("This camera")
-    spells = await services.database.rows(queries.spells_of(camera_id, row["gateway"]))
+    spells = await services.database.rows(queries.spells_of(camera_id, row["city"], row["gateway"]))
     return {
         "camera_id": shown(camera_id),
         "attachments": shown(row["attachments"]),
