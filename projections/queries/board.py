@@ -132,12 +132,13 @@ def places_of_open(*, sight: Sight) -> Select[Any]:
     return select(table.c.lon, table.c.lat).where(here, sights.board(sight)).limit(OPEN_MAX)
 
 
-def owned_below(center_id: UUID, *, sight: Sight, limit: int) -> Select[Any]:
-    """Open incidents that a center or one below it owns, oldest first; one row more than `limit`."""
+def owned_below(center_id: UUID, *, sight: Sight, after_position: int = 0, limit: int) -> Select[Any]:
+    """Open incidents that a center or one below it owns and that were opened after a position, oldest first."""
     table = tables.board
     mine = table.c.owner_path.contains([center_id])
     query = select(table).where(table.c.is_on_board, table.c.visible_center_ids.contains([center_id]), mine)
-    return query.where(sights.board(sight)).order_by(table.c.opened_position).limit(limit + 1)
+    query = query.where(table.c.opened_position > after_position, sights.board(sight))
+    return query.order_by(table.c.opened_position).limit(min(limit, LIMIT_MAX))
 
 
 def counts_for_center(center_id: UUID, *, sight: Sight) -> Select[Any]:

@@ -115,6 +115,23 @@ async def test_what_is_open_stays_is_listed_and_is_transferred_in_one_decision(e
     assert (await read(edge, "/v1/centers/city/misplaced"))["items"] == []
 
 
+async def test_what_is_misplaced_is_found_however_much_is_open_before_it(
+    edge: Edge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dispatch.api.centers.misplaced.PAGE_ROWS", 1)
+    for _ in range(2):
+        await edge.report(category="other.unclassified")
+    first, second = await opened(edge), await opened(edge)
+    await changed(edge, BORDER)
+    listed = await read(edge, "/v1/centers/city/misplaced")
+    assert [one["incident"]["incident_id"] for one in listed["items"]] == [first, second]
+    path = "/v1/centers/city/misplaced/transfer"
+    moved = await ask(edge, path, {"reason": "辖区边界调整", "incident_ids": [second]})
+    assert moved.json()["moved"] == "1", moved.text
+    left = await read(edge, "/v1/centers/city/misplaced")
+    assert [one["incident"]["incident_id"] for one in left["items"]] == [first]
+
+
 async def test_a_change_ahead_is_listed_called_off_or_applied_by_the_timers(edge: Edge) -> None:
     clock = edge.services.clock
     soon = clock.now() + timedelta(seconds=1)

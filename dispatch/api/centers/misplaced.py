@@ -6,7 +6,7 @@ stands only above the owner offers them, as any transfer is offered.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,9 @@ from projections.shown import shown
 router = protected("centers")
 
 LISTED_MAX = 500
-"""Looked at and moved in one decision: more is decided in steps."""
+"""Listed, and moved in one decision: more is decided in steps."""
+PAGE_ROWS = 500
+"""Open incidents looked at a statement: what is misplaced may be the newest of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ async def get_misplaced(
 ) -> Listing:
     """Of the center and those below it, oldest first, each with the center that `should_own` it by the tree of now."""
     entry = center_of(services, caller, center)
-    found = await _found(services, entry, caller.sight, min_position)
+    await services.freshness.wait(min_position, ["board"])
+    found = await _first(_misplaced(services, entry, caller.sight), LISTED_MAX)
     items = [{"incident": item(one.row), "should_own": shown(one.to.id), "center": one.to.code} for one in found]
     return Listing(items=items)
 
@@ -89,10 +92,11 @@ async def transfer(center: str, body: MisplacedBody, asked: CreationOf, response
 
 async def _chosen(services: Services, entry: CenterEntry, sight: Sight, wanted: Sequence[UUID]) -> list[Misplaced]:
     """Raises `Problem` invalid for what is not listed."""
-    found = await _found(services, entry, sight, (await services.log.tip()).position)
+    await services.freshness.wait((await services.log.tip()).position, ["board"])
+    misplaced = _misplaced(services, entry, sight)
     if not wanted:
-        return found
-    by_id = {one.row["incident_id"]: one for one in found}
+        return await _first(misplaced, LISTED_MAX)
+    by_id = {one.row["incident_id"]: one async for one in misplaced if one.row["incident_id"] in wanted}
     strange = [number for number, one in enumerate(wanted) if one not in by_id]
     if strange:
         errors = [(f"/incident_ids/{number}", "not among those that are misplaced") for number in strange]
@@ -100,11 +104,27 @@ async def _chosen(services: Services, entry: CenterEntry, sight: Sight, wanted: 
     return [by_id[one] for one in dict.fromkeys(wanted)]
 
 
-async def _found(services: Services, entry: CenterEntry, sight: Sight, min_position: int | None) -> list[Misplaced]:
-    await services.freshness.wait(min_position, ["board"])
-    rows = await services.database.rows(board.owned_below(entry.id, sight=sight, limit=LISTED_MAX))
-    found = [(row, _should_own(services, row)) for row in rows[:LISTED_MAX]]
-    return [Misplaced(row, to) for row, to in found if to is not None]
+async def _misplaced(services: Services, entry: CenterEntry, sight: Sight) -> AsyncIterator[Misplaced]:
+    """All of them, of all that is open, oldest first."""
+    after, is_more = 0, True
+    while is_more:
+        statement = board.owned_below(entry.id, sight=sight, after_position=after, limit=PAGE_ROWS)
+        rows = await services.database.rows(statement)
+        for row in rows:
+            to = _should_own(services, row)
+            if to is not None:
+                yield Misplaced(row, to)
+        is_more = len(rows) == PAGE_ROWS
+        after = rows[-1]["opened_position"] if rows else after
+
+
+async def _first(misplaced: AsyncIterator[Misplaced], limit: int) -> list[Misplaced]:
+    found: list[Misplaced] = []
+    async for one in misplaced:
+        found.append(one)
+        if len(found) == limit:
+            break
+    return found
 
 
 def _should_own(services: Services, row: Any) -> CenterEntry | None:
