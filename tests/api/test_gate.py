@@ -28,6 +28,8 @@ from tests.api.test_problems import is_problem
         ("PUT", "/v1/units/x/position", Urgency.LIFE_SAFETY),
         ("GET", "/v1/centers/x/board", Urgency.WORK),
         ("GET", "/v1/agencies/police/queue", Urgency.PARTNER),
+        ("POST", "/open311/v2/requests.xml", Urgency.PARTNER),
+        ("GET", "/open311/v2/requests.xml", Urgency.PARTNER),
         ("GET", "/v1/audit/board", Urgency.HISTORY),
         ("GET", "/v1/statistics/response-times", Urgency.HISTORY),
     ],

@@ -47,7 +47,9 @@ ALERTS_SHARE = 0.5
 
 _MACHINES = ("/v1/alerts", "/v1/ingest/", "/v1/cameras/states")
 _HEALTH = ("/livez", "/readyz", "/metrics")
-_PARTNERS = ("/v1/agencies", "/open311/")
+_CITIZENS = "/open311/"
+"""What front ends of citizens file, too: a report, but nobody's decision and no machine's alarm."""
+_PARTNERS = ("/v1/agencies", _CITIZENS)
 _HISTORY = ("/v1/audit", "/v1/statistics", "/v1/search", "/v1/operations", "/docs", "/openapi.json")
 
 
@@ -57,7 +59,7 @@ def urgency_of(method: str, path: str) -> Urgency:
         return Urgency.HEALTH
     if path.startswith(_HISTORY):
         return Urgency.HISTORY
-    if method in {"POST", "PUT"}:
+    if method in {"POST", "PUT"} and not path.startswith(_CITIZENS):
         return Urgency.LIFE_SAFETY
     return Urgency.PARTNER if path.startswith(_PARTNERS) else Urgency.WORK
 
