@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
+from dispatch.api.access.permissions import Caller
+from dispatch.api.access.visibility import hidden_among
+from dispatch.api.wiring import Services
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
@@ -234,3 +239,16 @@ async def test_a_reserved_unit_is_on_the_roster_and_assigned_only_with_a_reason(
         404,
         "reservation.unknown",
     )
+
+
+async def test_a_units_page_asks_once_what_is_hidden(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    await sent(edge, (await edge.report(category="other.unclassified"))["incident_id"])
+    asked = []
+
+    async def counted(services: Services, caller: Caller, incident_ids: Iterable[UUID | None]) -> frozenset[UUID]:
+        asked.append(set(incident_ids))
+        return await hidden_among(services, caller, asked[-1])
+
+    monkeypatch.setattr("dispatch.api.incidents.discretion.hidden_among", counted)
+    shown = await read(edge, f"/v1/units/{town.unit('E-1')}")
+    assert asked == [{UUID(one["incident_id"]) for one in shown["assignments"]}]

@@ -122,6 +122,8 @@ NAMES_OF_INCIDENTS = frozenset({"incident_id", "incident_number"})
 
 def withheld(document: Any, hidden: Collection[UUID]) -> Any:
     """The document with nothing by which a hidden incident could be named: the id null, and the number beside it."""
+    if not hidden:
+        return document
     if isinstance(document, Mapping):
         is_hidden = str(document.get("incident_id")) in {str(one) for one in hidden}
         return {
@@ -145,6 +147,8 @@ async def names_hidden_in(services: Services, caller: Caller, said: Any) -> froz
 
 def unnamed(document: Any, hidden: Collection[str], word: str | None = None) -> Any:
     """The document with `word` in place of each of these names."""
+    if not hidden:
+        return document
     if isinstance(document, Mapping):
         return {name: unnamed(value, hidden, word) for name, value in document.items()}
     if isinstance(document, list | tuple):

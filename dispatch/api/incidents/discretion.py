@@ -32,18 +32,14 @@ def is_of_the_crew(caller: Caller, *, agency: str, base_center_id: UUID) -> bool
 
 async def known_assignments(services: Services, caller: Caller, rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Rows of the roster as the caller may know them."""
-    named = {id_of(each["incident_id"]) for row in rows for each in row["assignments"]}
-    hidden = await hidden_among(services, caller, named)
-    if not hidden:
-        return [dict(row) for row in rows]
-    ids = {str(one) for one in hidden}
-    return [{**row, "assignments": [_shown(caller, row, each, ids) for each in row["assignments"]]} for row in rows]
+    hidden = await _hidden(services, caller, rows)
+    return [_known(caller, row, hidden) for row in rows]
 
 
 async def orders_of_the_crew(services: Services, caller: Caller, row: Row) -> dict[str, Any]:
     """A row of the roster with what its crew must know of incidents that nobody else may know of."""
-    [known] = await known_assignments(services, caller, [row])
-    hidden = await hidden_among(services, caller, [id_of(each["incident_id"]) for each in row["assignments"]])
+    hidden = await _hidden(services, caller, [row])
+    known = _known(caller, row, hidden)
     if hidden and is_of_the_crew(caller, agency=row["agency"], base_center_id=row["base_center_id"]):
         known["assignments"] = [await _with_task(services, each, hidden) for each in known["assignments"]]
     return known
@@ -83,10 +79,20 @@ async def require_task(services: Services, caller: Caller, unit: UnitEntry, assi
         raise not_found("This assignment")
 
 
-def _shown(caller: Caller, row: Row, assignment: Mapping[str, Any], hidden: Collection[str]) -> Mapping[str, Any]:
-    if assignment["incident_id"] not in hidden:
-        return assignment
-    if is_of_the_crew(caller, agency=row["agency"], base_center_id=row["base_center_id"]):
+async def _hidden(services: Services, caller: Caller, rows: Sequence[Row]) -> frozenset[UUID]:
+    """Incidents that these units are on and of which the caller may not know."""
+    named = {id_of(each["incident_id"]) for row in rows for each in row["assignments"]}
+    return await hidden_among(services, caller, named)
+
+
+def _known(caller: Caller, row: Row, hidden: Collection[UUID]) -> dict[str, Any]:
+    if not hidden or is_of_the_crew(caller, agency=row["agency"], base_center_id=row["base_center_id"]):
+        return dict(row)
+    return {**row, "assignments": [_shown(each, hidden) for each in row["assignments"]]}
+
+
+def _shown(assignment: Mapping[str, Any], hidden: Collection[UUID]) -> Mapping[str, Any]:
+    if id_of(assignment["incident_id"]) not in hidden:
         return assignment
     return {name: None if name in NAMES else value for name, value in assignment.items()}
 
