@@ -6,27 +6,24 @@ with all we know now, corrections too, what was valid then.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 
-from dispatch.audit.replay import AsOf
+from dispatch.audit.replay import AsOf, pages
 from dispatch.directory_tree import TREE_EVENTS, Tree
 from dispatch.ports import EventLog
 from domain.center.events import CenterClosed, CenterEstablished, CenterMoved, GroundChanged
-from domain.codec import fact_of
 from domain.event import Event, Fact
 
-PAGE_EVENTS = 1_000
 TOPICS = [event.name for event in TREE_EVENTS]
 
 
 async def tree_as_of(log: EventLog, moment: AsOf) -> Tree:
     """The tree at a moment."""
     facts: list[Fact[Event]] = []
-    at = 0
-    while at < moment.position:
-        page = await log.read_after(at, limit=PAGE_EVENTS, up_to_position=moment.position, topics=TOPICS)
-        facts += [fact_of(row) for row in page]
-        at = page[-1].position if len(page) == PAGE_EVENTS else moment.position
+    # Everything known by then: from when on a fact of the tree holds, it says itself.
+    async for page in pages(log, TOPICS, replace(moment, true_at=None), after=0):
+        facts += [fact for fact in page.facts if isinstance(fact, Fact)]
     if moment.true_at is not None:
         facts = [fact for fact in facts if _from(fact) <= moment.true_at]
         facts.sort(key=_from)  # stable: of two from one instant on, the one recorded later holds

@@ -55,7 +55,6 @@ class Leaving:
     open_items: int | None
     """None: not counted."""
     handover_id: UUID | None
-    demands_handover: bool
 
 
 async def leaving(services: Services, operator_id: UUID, center: CenterEntry) -> Leaving:
@@ -71,5 +70,4 @@ async def leaving(services: Services, operator_id: UUID, center: CenterEntry) ->
     return Leaving(
         open_items=items.count,
         handover_id=None if signed is None else signed["handover_id"],
-        demands_handover=center.kind in services.directory.rulebook().handover_demanded_at,
     )

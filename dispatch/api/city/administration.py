@@ -225,7 +225,7 @@ async def _leaving(
     except Problem:
         if without_handover is None:
             raise
-        return Leaving(open_items=None, handover_id=None, demands_handover=True)
+        return Leaving(open_items=None, handover_id=None)
 
 
 async def _ended(asked: Asked, response: Response, operator_id: UUID, body: HandoverBody | EndedBody) -> Written:
@@ -239,7 +239,7 @@ async def _ended(asked: Asked, response: Response, operator_id: UUID, body: Hand
         without_handover=body.without_handover,
         open_items=None if found is None else found.open_items,
         handover_id=None if found is None else found.handover_id,
-        demands_handover=found is not None and found.demands_handover,
+        demands_handover=found is not None,
     )
     return await written(asked, response, desk.execute(operator_id, command, ask), views=())
 

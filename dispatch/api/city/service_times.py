@@ -15,9 +15,8 @@ from fastapi import Query, Response
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.city.csv_table import csv_table
-from dispatch.api.city.statistics import CODED, NAMED, Since, Until, center_counted, require_period
+from dispatch.api.city.statistics import Since, Until, center_counted, group_names, require_period
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.names import DirectoryNames
 from dispatch.api.http.shapes import answers
 from dispatch.api.problems.problem import declared, not_found
 from dispatch.api.routing import protected
@@ -33,7 +32,6 @@ from domain.working_time import Counting
 from projections.queries import service_times as queries
 from projections.service_times import moments_of
 from projections.shown import instant, shown
-from projections.texts import code_text
 
 router = protected("statistics")
 
@@ -272,12 +270,7 @@ def _item(services: Services, by: str | None, key: tuple[str, Any], counted: Cou
         "service_time_en": defined.name_en,
     }
     if by is not None:
-        named["group"] = shown(group)
-        for language in ("zh", "en"):
-            if by in NAMED and group is not None:
-                named[f"name_{language}"] = DirectoryNames(services.directory).name(NAMED[by], str(group), language)
-            elif by in CODED:
-                named[f"name_{language}"] = code_text(f"{CODED[by]}.{group}", language)
+        named |= {"group": shown(group), **group_names(services, by, group)}
     return {
         **named,
         "ended": len(tally.seconds),

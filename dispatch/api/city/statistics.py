@@ -326,15 +326,20 @@ def _below(services: Services, caller: Caller, center_id: UUID | None) -> tuple[
 
 def _named(services: Services, by: str | None, entry: Mapping[str, Any]) -> dict[str, Any]:
     """An entry with the names of its group."""
-    group = entry["group"]
+    counts = {name: value for name, value in entry.items() if name != "group"}
+    return {"group": shown(entry["group"]), **group_names(services, by, entry["group"]), **counts}
+
+
+def group_names(services: Services, by: str | None, group: Any) -> dict[str, str | None]:
+    """The names of a group in both languages, if its kind has any; null for the group of what belongs to none."""
     names = DirectoryNames(services.directory)
-    texts = {}
+    found: dict[str, str | None] = {}
     for language in ("zh", "en"):
         if by in NAMED:
-            texts[f"name_{language}"] = names.name(NAMED[by], str(group), language)
+            found[f"name_{language}"] = None if group is None else names.name(NAMED[by], str(group), language)
         elif by in CODED:
-            texts[f"name_{language}"] = code_text(f"{CODED[by]}.{group}", language)
-    return {"group": shown(group), **texts, **{name: value for name, value in entry.items() if name != "group"}}
+            found[f"name_{language}"] = code_text(f"{CODED[by]}.{group}", language)
+    return found
 
 
 def _interval(start: str, stop: str, row: Any, by: str | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from dispatch.api.http.writing import INCIDENT_VIEWS, allowed, written
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
-from dispatch.directory_entries import CenterEntry, HeadquartersEntry
+from dispatch.directory_entries import HeadquartersEntry
 from dispatch.handling.headquarters import HeadquartersDesk, HeadquartersDraft, Leftover, scope_of
 from domain.headquarters.commands import ChangeHeadquarters, ExtendHeadquarters
 from domain.headquarters.events import Scope
@@ -330,13 +330,11 @@ async def _acting(services: Services, caller: Caller, code: str) -> Headquarters
     )
 
 
-def _require_city(services: Services, caller: Caller) -> CenterEntry:
+def _require_city(services: Services, caller: Caller) -> None:
     """Raises `Problem` forbidden: a headquarters stands above centers, so only who is above all of them forms one."""
-    root = services.directory.root()
-    if caller.center_id != root.id:
+    if caller.center_id != services.directory.root().id:
         detail = "A headquarters is formed, changed and prolonged by supervisors of the city's own center."
         raise Problem("forbidden", detail, roles=["supervisor"])
-    return root
 
 
 def _require_people(services: Services, body: OpenBody | ChangeBody) -> None:
