@@ -49,16 +49,16 @@ def listed(
     only: CaseFilter,
     *,
     sight: Sight,
-    seen_by: UUID | None,
+    seen_by: Sequence[UUID] | None,
     agency: str | None = None,
     before_position: int | None,
     limit: int,
 ) -> Select[Any]:
-    """Newest first. `seen_by` keeps to what that center sees, `agency` adds what that department has; None: all."""
+    """Newest first. `seen_by` keeps to what these centers see, `agency` adds what that department has; None: all."""
     table = case_tables.cases
     query = select(*named(sight)).where(known(sight), *_conditions(only))
     if seen_by is not None:
-        seen: ColumnElement[bool] = table.c.visible_center_ids.contains([seen_by])
+        seen: ColumnElement[bool] = table.c.visible_center_ids.overlap(list(seen_by))
         query = query.where(seen if agency is None else or_(seen, table.c.department_agency == agency))
     if before_position is not None:
         query = query.where(table.c.filed_position < before_position)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,16 +24,20 @@ def listed(
     *,
     sight: Sight,
     center_id: UUID | None,
+    also: Sequence[UUID] = (),
     phase: str | None,
     incident_id: UUID | None,
     before_position: int | None,
     limit: int,
 ) -> Select[Any]:
-    """Newest first, one row more than `limit`. A center's: what it asked for and what it can provide."""
+    """Newest first, one row more than `limit`. A center's, and those of the centers `also` looked at: what they asked
+    for and what they can provide.
+    """
     table = city_tables.evidence_requests
     query = select(*sights.named(table, sight)).where(_known(sight))
     if center_id is not None:
-        query = query.where(or_(table.c.center_id == center_id, table.c.camera_path.contains([center_id])))
+        centers = [center_id, *also]
+        query = query.where(or_(table.c.center_id.in_(centers), table.c.camera_path.overlap(centers)))
     if phase is not None:
         query = query.where(table.c.phase == phase)
     if incident_id is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -19,13 +20,15 @@ def incidents(
     *,
     sight: Sight,
     center_id: UUID | None = None,
+    also: Sequence[UUID] = (),
     agency: str | None = None,
     before_position: int | None = None,
     limit: int,
 ) -> Select[Any] | None:
     """Board rows whose words, reports or notes hold all of `text`, or whose camera's code it is; newest first.
 
-    None when `text` has no word in it. `center_id` and `agency` keep to what that caller may see.
+    None when `text` has no word in it. `center_id`, with the centers `also` looked at, and `agency` keep to what that
+    caller may see.
     """
     wanted = query_tokens(text)
     if not wanted:
@@ -36,7 +39,7 @@ def incidents(
     found = or_(table.c.incident_id.in_(by_words), table.c.camera_id.in_(by_camera))
     query = select(table).where(found, sights.board(sight))
     if center_id is not None:
-        query = query.where(table.c.visible_center_ids.contains([center_id]))
+        query = query.where(table.c.visible_center_ids.overlap([center_id, *also]))
     if agency is not None:
         query = query.where(table.c.agencies.contains([agency]))
     if before_position is not None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, or_, select
@@ -14,15 +14,19 @@ from projections.queries import sight as sights
 from projections.queries.board import LIMIT_MAX
 from projections.queries.sight import Sight
 
+Paths: TypeAlias = Sequence[Sequence[UUID]]
+"""Of the centers of one who looks, each last in its own with all above it, whose being asked asks it too. The caller's
+own comes first, behind it those that it commands for a headquarters."""
 
-def one(watch_id: UUID, *, sight: Sight, center_ids: Collection[UUID] | None) -> Select[Any]:
-    """One watch. `center_ids` as for `listed`."""
+
+def one(watch_id: UUID, *, sight: Sight, paths: Paths | None) -> Select[Any]:
+    """One watch. `paths` as for `listed`."""
     table = city_tables.watches
-    return select(*sights.named(table, sight)).where(table.c.watch_id == watch_id, _known(sight, center_ids))
+    return select(*sights.named(table, sight)).where(table.c.watch_id == watch_id, _known(sight, paths))
 
 
 def listed(
-    center_ids: Collection[UUID] | None,
+    paths: Paths | None,
     *,
     sight: Sight,
     at: datetime | None,
@@ -30,18 +34,18 @@ def listed(
     before_position: int | None,
     limit: int,
 ) -> Select[Any]:
-    """Newest first, one row more than `limit`. `center_ids`: the caller's center with all above it, whose being asked
-    asks it too, None for everybody's. `at`: only those that go on then.
+    """Newest first, one row more than `limit`. `paths`: whose watches; None for everybody's. `at`: only those that go
+    on then.
     """
     table = city_tables.watches
-    query = select(*sights.named(table, sight)).where(_known(sight, center_ids))
-    if center_ids is not None:
-        mine = list(center_ids)
+    query = select(*sights.named(table, sight)).where(_known(sight, paths))
+    if paths is not None:
+        asked = sorted({center_id for path in paths for center_id in path})
         query = query.where(
             or_(
                 func.cardinality(table.c.center_ids) == 0,
-                table.c.center_ids.overlap(mine),
-                table.c.path.contains(mine[-1:]),
+                table.c.center_ids.overlap(asked),
+                table.c.path.overlap([path[-1] for path in paths]),
             )
         )
     if at is not None:
@@ -54,8 +58,9 @@ def listed(
     return query.order_by(table.c.opened_position.desc()).limit(min(limit, LIMIT_MAX) + 1)
 
 
-def _known(sight: Sight, center_ids: Collection[UUID] | None) -> ColumnElement[bool]:
-    """Of a restricted incident's watches those know too who are asked by name, or lie below one that is. What asks the
-    whole city asks only who may know of it."""
+def _known(sight: Sight, paths: Paths | None) -> ColumnElement[bool]:
+    """Of a restricted incident's watches those know too who are asked by name, or lie below one that is; nobody for
+    commanding one. What asks the whole city asks only who may know of it."""
     table = city_tables.watches
-    return or_(sights.of(table.c.incident_id, sight), table.c.center_ids.overlap(list(center_ids or ())))
+    own = list(paths[0]) if paths else []
+    return or_(sights.of(table.c.incident_id, sight), table.c.center_ids.overlap(own))

@@ -9,7 +9,7 @@ import httpx
 
 from dispatch.api.server import Server
 from domain.vocabulary import Role
-from tests.api import orders_desk, town
+from tests.api import guarded, orders_desk, test_cases, test_evidence_requests, test_watches, town
 from tests.api.conftest import Edge
 from tests.api.live_feed import opened
 from tests.api.test_problems import is_problem
@@ -82,6 +82,44 @@ async def test_its_people_see_what_it_commands_as_long_as_it_is_open_and_the_rec
     then = await read(edge, f"/v1/audit/board?center={CODE}&position={position}")
     assert [one["incident_id"] for one in then["items"]] == [incident_id]
     assert (await read(edge, f"/v1/audit/board?center={CODE}"))["items"] == []
+
+
+async def test_lists_of_what_stands_beside_incidents_and_the_search_widen_for_its_people(edge: Edge) -> None:
+    case = await test_cases.filed(edge)
+    number = (await read(edge, f"/v1/incidents/{case.incident_id}"))["number"]
+    watch_id = (await test_watches.opened(edge, incident_id=case.incident_id)).json()["watch_id"]
+    request_id = (await test_evidence_requests.asked_for(edge, by="east.01")).json()["request_id"]
+    beside = (
+        ("/v1/cases", "case_id", case.case_id),
+        ("/v1/watches", "watch_id", watch_id),
+        ("/v1/evidence/requests", "request_id", request_id),
+        (f"/v1/search?q={number}", "incident_id", case.incident_id),
+    )
+
+    async def listed(who: str) -> list[list[str]]:
+        return [[one[name] for one in (await read(edge, path, by=who))["items"]] for path, name, _ in beside]
+
+    nothing, everything = [[], [], [], []], [[one] for _, _, one in beside]
+    assert [await listed(who) for who in (COMMANDER, DEPUTY, STRANGER)] == [nothing] * 3
+    await formed(edge)
+    assert [await listed(who) for who in (COMMANDER, DEPUTY, STRANGER)] == [everything, everything, nothing]
+    for path, _, one in beside[:3]:
+        wanted = [200, 200, 404]
+        assert [await status(edge, f"{path}/{one}", by=who) for who in (COMMANDER, DEPUTY, STRANGER)] == wanted, path
+    assert (await stood_down(edge)).status_code == 200
+    assert await listed(COMMANDER) == nothing
+
+
+async def test_nobody_knows_of_a_restricted_watch_for_commanding_whom_it_asks(edge: Edge) -> None:
+    found = await guarded.planned(edge)
+    asked_of = [str(town.center("east-station"))]
+    opened_one = await test_watches.opened(edge, incident_id=found.incident_id, center_ids=asked_of)
+    await formed(edge)
+    watch = f"/v1/watches/{opened_one.json()['watch_id']}"
+    assert await status(edge, watch, by=COMMANDER) == 200
+    await found.attach()
+    assert [await status(edge, watch, by=who) for who in (COMMANDER, "east-station.01")] == [404, 200]
+    assert (await read(edge, "/v1/watches", by=COMMANDER))["items"] == []
 
 
 async def test_it_takes_an_incident_over_decides_about_it_and_gives_it_back_in_the_end(edge: Edge) -> None:

@@ -57,7 +57,7 @@ def test_null_is_neither_true_nor_false() -> None:
         watch | {"ended_at": NOON, "opened_position": 2},
         watch | {"expires_at": None, "ended_at": None, "opened_position": 3},
     ]
-    statement = watches.listed((HERE,), sight=EVERYTHING, at=NOON, incident_id=None, before_position=None, limit=9)
+    statement = watches.listed([(HERE,)], sight=EVERYTHING, at=NOON, incident_id=None, before_position=None, limit=9)
     assert [row["opened_position"] for row in asked(statement, {"watches": rows})] == [1]
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from dispatch.api.access.permissions import Caller, CallerOf, require_center
+from dispatch.api.access.permissions import Caller, CallerOf, covers, require_center
 from dispatch.api.access.visibility import hidden_among, row_is_visible, withheld
 from dispatch.api.city.city import PERIOD_DAYS_MAX
 from dispatch.api.http.conditions import MinPosition
@@ -69,7 +69,7 @@ async def list_cases(
         lamps=[each.value for each in lamp or ()],
         class_code=class_code,
     )
-    filters = {"only": repr(only), "center": caller.center_id}
+    filters = {"only": repr(only), "center": caller.centers}
     key = services.cursors.read("cases", filters, cursor)
     seen_by, agency = _sight(caller)
     statement = queries.listed(
@@ -88,13 +88,13 @@ async def list_cases(
     return Listing(items=[item(row) for row in rows[:limit]], position=position)
 
 
-def _sight(caller: Caller) -> tuple[UUID | None, str | None]:
-    """The center whose sight bounds a list, and the agency whose cases it has beside; None and None: everything."""
+def _sight(caller: Caller) -> tuple[tuple[UUID, ...] | None, str | None]:
+    """The centers whose sight bounds a list, and the agency whose cases it has beside; None and None: everything."""
     if caller.sees_everything:
         return None, None
     if caller.center_id is None:
         raise Problem("forbidden", "Your token names no center, so no list is yours.", roles=[])
-    return caller.center_id, caller.agency if caller.speaks_for_agency else None
+    return caller.centers, caller.agency if caller.speaks_for_agency else None
 
 
 @router.get(
@@ -126,7 +126,7 @@ async def get_case(
 
 
 async def _is_visible(services: Services, caller: Caller, row: Mapping[str, Any]) -> bool:
-    if caller.sees_everything or caller.center_id in set(row["visible_center_ids"]):
+    if covers(caller, row["visible_center_ids"]):
         return True
     if caller.speaks_for_agency and caller.agency == row["department_agency"]:
         return True

@@ -5,6 +5,7 @@ This is no search: nothing is matched by a machine. Whom it is about is sealed, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
@@ -178,10 +179,10 @@ async def list_watches(
 ) -> Listing:
     """Newest first: those that go on now (or `at` an instant); with `in_force=false` also those that are over."""
     await services.freshness.wait(min_position, list(VIEWS))
-    filters = {"in_force": in_force, "at": at, "incident": incident_id, "center": caller.center_id}
+    filters = {"in_force": in_force, "at": at, "incident": incident_id, "center": caller.centers}
     key = services.cursors.read("watches", filters, cursor)
     statement = queries.listed(
-        _asked_by(services, caller),
+        _paths(services, caller),
         sight=caller.sight,
         at=at or services.clock.now() if in_force else at,
         incident_id=incident_id,
@@ -206,9 +207,9 @@ async def get_watch(
 ) -> dict[str, Any]:
     """Who was asked, who acknowledged, what was seen. Whom it is about only a recorded reading tells."""
     await services.freshness.wait(min_position, list(VIEWS))
-    statement = queries.one(watch_id, sight=caller.sight, center_ids=_asked_by(services, caller))
-    row = await services.database.row(statement)
-    if row is None or not _concerns(services, caller, row["path"], row["center_ids"]):
+    paths = _paths(services, caller)
+    row = await services.database.row(queries.one(watch_id, sight=caller.sight, paths=paths))
+    if row is None or not _concerns(caller, paths, row["path"], row["center_ids"]):
         raise not_found("This watch")
     return item(row)
 
@@ -290,17 +291,19 @@ async def end(watch_id: UUID, body: EndBody, asked: StepOf, response: Response) 
     return await written(asked, response, work, views=VIEWS)
 
 
-def _asked_by(services: Services, caller: Caller) -> tuple[UUID, ...] | None:
-    """Centers whose being asked asks the caller too: those above, and the caller's own, which comes last."""
+def _paths(services: Services, caller: Caller) -> list[tuple[UUID, ...]] | None:
+    """Of the caller's own center, first, and of those that it commands: who is asked above asks these. None: all."""
     if caller.sees_everything:
         return None
-    center = services.directory.center(caller.center_id) if caller.center_id is not None else None
-    return center.path if center is not None else (UUID(int=0),)
+    own = caller.center_id if caller.center_id is not None else UUID(int=0)
+    entries = {center_id: services.directory.center(center_id) for center_id in (own, *sorted(caller.commanded))}
+    return [entry.path if entry is not None else (center_id,) for center_id, entry in entries.items()]
 
 
-def _concerns(services: Services, caller: Caller, path: Any, center_ids: Any) -> bool:
-    mine = _asked_by(services, caller)
-    return mine is None or not center_ids or not set(mine).isdisjoint(center_ids) or covers(caller, path)
+def _concerns(caller: Caller, paths: Sequence[Sequence[UUID]] | None, path: Any, center_ids: Any) -> bool:
+    if paths is None or not center_ids or covers(caller, path):
+        return True
+    return any(not set(mine).isdisjoint(center_ids) for mine in paths)
 
 
 async def _center(asked: Asked, watch_id: UUID, *, owner: bool = False) -> UUID:
@@ -312,9 +315,11 @@ async def _center(asked: Asked, watch_id: UUID, *, owner: bool = False) -> UUID:
         raise not_found("This watch") from None
     opened = state.opened
     assert opened is not None, "a watch that exists was opened"
-    if caller.center_id is None or not _concerns(asked.services, caller, opened.path, opened.center_ids):
+    # Who acts does so for its own center: that one which it commands is asked, too, is no errand of its own.
+    own = (_paths(asked.services, caller) or [])[:1]
+    if caller.center_id is None or not _concerns(caller, own or None, opened.path, opened.center_ids):
         raise not_found("This watch")
-    if set(_asked_by(asked.services, caller) or ()).isdisjoint(opened.center_ids):
+    if all(set(mine).isdisjoint(opened.center_ids) for mine in own):
         await require_known(asked.services, caller, opened.incident_id, "This watch")
     if owner and not covers(caller, opened.path):
         raise Problem(

@@ -234,12 +234,13 @@ async def find(
 ) -> Listing:
     """All words must match, in the incident, its reports or its notes. Persons are sealed and never found here."""
     await services.freshness.wait(min_position, ["board", "search"])
-    filters = {"q": q, "center": caller.center_id}
+    filters = {"q": q, "center": caller.centers}
     key = services.cursors.read("search", filters, cursor)
     statement = search.incidents(
         q,
         sight=caller.sight,
         center_id=None if caller.sees_everything else caller.center_id,
+        also=sorted(caller.commanded),
         before_position=int(key[0]) if key is not None else None,
         limit=limit,
     )

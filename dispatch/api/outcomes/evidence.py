@@ -194,11 +194,12 @@ async def list_requests(
 ) -> Listing:
     """What your center asked for, and what it can provide; newest first."""
     await services.freshness.wait(min_position, list(VIEWS))
-    filters = {"phase": phase, "incident": incident_id, "center": caller.center_id}
+    filters = {"phase": phase, "incident": incident_id, "center": caller.centers}
     key = services.cursors.read("evidence", filters, cursor)
     statement = queries.listed(
         sight=caller.sight,
         center_id=None if caller.sees_everything else caller.center_id,
+        also=sorted(caller.commanded),
         phase=phase,
         incident_id=incident_id,
         before_position=int(key[0]) if key is not None else None,
