@@ -39,12 +39,14 @@ from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.orders import OrderDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
+from dispatch.handling.tree import LeftBehind
 from dispatch.ingest.gateways import GatewayIntake
 from dispatch.ingest.gathering import PAGE_EVERY_S
 from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
 from dispatch.ingest.states import StatesIntake
+from dispatch.open_work import counting
 from dispatch.partners.accounts import accounts_config
 from dispatch.partners.commands import PartnerDesk
 from dispatch.partners.joining import credentials, join_as_us, nats_address
@@ -311,28 +313,27 @@ def new_token(settings: Settings) -> str:
 
 async def work(settings: Settings) -> None:
     """Fold, decide and relay until a signal ends it."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    stop, dsn = asyncio.Event(), database_url(settings)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with foundation(settings, kind=TailedLog) as base:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with foundation(settings, kind=TailedLog) as base, counting(dsn, base.log, base.directory) as left:
         process.settle(process.COLLECT_AFTER_PAGES_ALLOCATIONS)
-        await run_all(stop, workers(base, stop))
+        await run_all(stop, workers(base, stop, left))
 
 
-def workers(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+def workers(base: Foundation, stop: asyncio.Event, left: LeftBehind) -> dict[str, Coroutine[Any, Any, None]]:
     """Every task of a worker process, by name. Each owns its work by an advisory lock and takes over from the dead."""
     dsn, log, directory, clock = database_url(base.settings), base.log, base.directory, base.clock
-
-    def own(task: str) -> AdvisoryOwnership:
-        return AdvisoryOwnership(dsn, task)
+    own = partial(AdvisoryOwnership, dsn)
 
     def react(reactor: Reactor) -> Coroutine[Any, Any, None]:
         return run_reactor(reactor, log=base.log, scribe=base.scribe, ownership=own(reactor.name), stop=stop)
 
     scribe, heard = base.scribe, base.hearing.heard
     given = Given(log, directory, clock, scribe, base.positions, base.commitments())
-    timers = Timers(log=log, directory=directory, clock=clock, scribe=scribe, ownership=own("timers"), heard=heard)
+    timers = Timers(
+        log=log, directory=directory, clock=clock, scribe=scribe, ownership=own("timers"), heard=heard, left=left
+    )
     tasks = {
         "directory": base.keeper.tail(),
         "partitions": make_partitions(base.pool),

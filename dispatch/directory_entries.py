@@ -73,11 +73,12 @@ class HeadquartersEntry:
 
 @dataclass(frozen=True, slots=True)
 class TreeChangeEntry:
-    """A change of the tree. `state`: scheduled, applied, refused or called_off."""
+    """A change of the tree. `state`: scheduled, applied, refused or called_off; `refused`: why it could not be."""
 
     id: UUID
     change: TreeChangeScheduled = field(repr=False)
     state: str
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

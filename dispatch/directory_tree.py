@@ -79,7 +79,8 @@ class Tree:
             case TreeChangeApplied() | TreeChangeRefused() | TreeChangeCalledOff():
                 found = self.changes.get(stream_id)
                 if found is not None:
-                    self.changes[stream_id] = replace(found, state=event.name.removeprefix("tree.change_"))
+                    why = event.detail if isinstance(event, TreeChangeRefused) else None
+                    self.changes[stream_id] = replace(found, state=event.name.removeprefix("tree.change_"), refused=why)
             case HeadquartersOpened(scope=scope):
                 center_id, staff = event.center.center_id, (event.commander_id, *event.deputy_ids)
                 self.headquarters[center_id] = HeadquartersEntry(

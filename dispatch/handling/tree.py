@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 from uuid import UUID, uuid5
 
@@ -30,17 +30,28 @@ from domain.refusals import Refusal
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
 Left: TypeAlias = Mapping[UUID, Mapping[str, int]]
 """What a center that is to be closed would leave behind: counts by the names of `CloseCenter`."""
+LeftBehind: TypeAlias = Callable[[Collection[UUID]], Awaitable[Left | None]]
+"""Counts it for these centers; None while that cannot be said."""
+
+
+async def nobody_counts(_center_ids: Collection[UUID]) -> Left | None:
+    """Then nothing is closed ahead."""
+    return None
 
 
 class TreeDesk:
     """Schedules, applies and calls off. Raises `Refused`, `Conflict`, `Unavailable`."""
 
-    def __init__(self, scribe: Scribe, directory: Directory) -> None:
+    def __init__(self, scribe: Scribe, directory: Directory, left: LeftBehind = nobody_counts) -> None:
         self._scribe = scribe
         self._directory = directory
+        self._left = left
 
     async def schedule(self, change: TreeChangeScheduled, request: Request, *, left: Left) -> Outcome:
-        """Judge it on the tree of now; apply it in the same append if its instant has come. The answer says which."""
+        """Judge it on the tree of now; apply it in the same append if its instant has come. The answer says which.
+
+        What is to be closed ahead may have anything left by now: `left` is asked for again when its instant comes.
+        """
         change_id = change_id_of(request)
         is_now = change.effective_at <= request.received_at
 
@@ -49,10 +60,7 @@ class TreeDesk:
             decided = decide(ScheduleTree(change=change, asked_at=request.received_at), loaded.state)
             if isinstance(decided, Refusal):
                 return decided
-            if not is_now and any(one.closes for one in change.changes):
-                detail = "A center is closed when nothing is open there any more. Close it when that is so."
-                return Refusal("tree.closing_ahead", detail, {"effective_at": change.effective_at.isoformat()})
-            facts = await self._facts(change, change_id, left)
+            facts = await self._facts(change, change_id, left if is_now else {})
             if isinstance(facts, Refusal):
                 return facts
             answer = {"change_id": str(change_id), "state": "applied" if is_now else "scheduled"}
@@ -77,9 +85,10 @@ class TreeDesk:
 
         return await self._scribe.decide(attempt, request)
 
-    async def apply(self, change_id: UUID, request: Request) -> Sequence[Change]:
+    async def apply(self, change_id: UUID, request: Request) -> Sequence[Change] | None:
         """What makes it so when its instant has come, for the timers to record; or why it cannot be, which is recorded
-        instead. Nothing if there is nothing left to say.
+        instead: somebody may still have work where a center was to be closed. Nothing if there is nothing left to say,
+        None if nobody can say yet what is left.
         """
         loaded = await self._load(change_id)
         change = loaded.state.scheduled
@@ -88,7 +97,11 @@ class TreeDesk:
         decided = decide(ApplyTree(applied_at=request.received_at), loaded.state)
         if isinstance(decided, Refusal) or not decided:
             return ()
-        facts = await self._facts(change, change_id, {})
+        closing = [one.center_id for one in change.changes if one.closes]
+        left = await self._left(closing) if closing else {}
+        if left is None:
+            return None
+        facts = await self._facts(change, change_id, left)
         if isinstance(facts, Refusal):
             refused = decide(RefuseTree(code=facts.code, detail=facts.detail), loaded.state)
             assert not isinstance(refused, Refusal), "it waits"

@@ -123,7 +123,8 @@ class TreeRedrawn(Event):
 
 
 class TreeChangeRefused(Event):
-    """When its instant came it could not be: the tree had become another meanwhile. Nothing of it was done."""
+    """When its instant came it could not be: the tree had become another meanwhile, or somebody still had work where a
+    center was to be closed. Nothing of it was done."""
 
     name: ClassVar[str] = "tree.change_refused"
     code: str = Field(max_length=100)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
@@ -82,6 +83,12 @@ class DueQueue(ABC, Generic[K, D]):
     def drop(self, key: K) -> None:
         """It is recorded, or there is nothing to record."""
         self._dues.pop(key, None)
+
+    def postpone(self, key: K, until: datetime) -> None:
+        """What is to be said cannot be known yet: look again then."""
+        due: Any = self._dues.get(key)
+        if due is not None:
+            self._put(replace(due, due_at=until))
 
     def _put(self, due: D) -> None:
         """It runs; what ran under its key before does not."""

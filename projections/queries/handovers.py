@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, or_, select
+from sqlalchemy import Select, and_, case, func, or_, select
 
 from domain.aid.decider import OPEN as OPEN_AID
 from domain.handover.events import ITEMS_MAX
@@ -110,6 +110,18 @@ def open_aid(center_id: UUID, *, sight: Sight) -> Select[Any]:
         .order_by(aid.c.requested_position)
         .limit(ITEMS_MAX + 1)
     )
+
+
+def left_open(center_id: UUID, *, sight: Sight) -> Select[Any]:
+    """How many of each list above, in one row; at most one more than a list holds."""
+    lists = {
+        "open_incidents": open_incidents(center_id, sight=sight),
+        "waiting_orders": waiting_orders(center_id, sight=sight),
+        "open_cases": open_cases(center_id, sight=sight),
+        "open_aid": open_aid(center_id, sight=sight),
+    }
+    counts = {name: select(func.count()).select_from(listed.subquery()) for name, listed in lists.items()}
+    return select(*(count.scalar_subquery().label(name) for name, count in counts.items()))
 
 
 def signed_since(operator_id: UUID, center_id: UUID, position: int) -> Select[Any]:

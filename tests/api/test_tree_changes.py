@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from dispatch.cli import city as city_command
 from dispatch.cli.main import cli
 from dispatch.directory import Directory
+from dispatch.open_work import counting
 from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.timers.watch import Timers
 from domain.vocabulary import Role
@@ -185,6 +186,38 @@ async def test_a_center_that_still_has_work_does_not_close_and_says_how_much(edg
     assert (await changed(edge, closing["changes"][1:]))["state"] == "applied"
     codes = [one["code"] for one in await read(edge, "/v1/centers?limit=100")]
     assert "police-hq" not in codes
+
+
+async def test_a_center_closes_ahead_if_nothing_is_left_there_by_then(edge: Edge) -> None:
+    await edge.report(category="other.unclassified")
+    soon = edge.services.clock.now() + timedelta(seconds=1)
+    closing = [{"center": code, "closes": True} for code in ("police-hq", "east-station")]
+    for one in closing:
+        done = await changed(edge, [one], effective_at=soon.isoformat())
+        assert done["state"] == "scheduled"
+    directory = edge.services.directory
+    assert directory.center(town.center("police-hq")) is not None
+
+    class Later:
+        def now(self) -> Any:
+            return soon + timedelta(seconds=3)
+
+    async with counting(edge.dsn, edge.services.log, directory) as left:
+        watch = Timers(
+            log=edge.services.log,
+            scribe=edge.services.scribe,
+            directory=directory,
+            clock=Later(),
+            ownership=SoleOwnership(),
+            left=left,
+        )
+        assert await watch.step() + await watch.step() == 2
+    await directory.catch_up()
+    states = {one["centers"][0]: one for one in (await read(edge, "/v1/tree/changes"))["items"]}
+    assert (states["police-hq"]["state"], states["police-hq"]["refused"]) == ("applied", None)
+    assert states["east-station"]["state"] == "refused"
+    assert "1 open incidents, 2 units" in states["east-station"]["refused"]
+    assert directory.center(town.center("police-hq")) is None
 
 
 async def test_a_station_below_another_district_takes_its_incidents_along_when_somebody_says_so(edge: Edge) -> None:

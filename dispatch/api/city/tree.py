@@ -7,14 +7,15 @@ Incidents that are open then stay with their owner; `/centers/{center}/misplaced
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
 
+from dispatch import open_work
 from dispatch.api.access.permissions import Caller, CallerOf
 from dispatch.api.centers.centers import shown_center
-from dispatch.api.centers.open_items import open_items_of
 from dispatch.api.city.tree_bodies import CallOffBody, PlanBody, TreeChangeBody
 from dispatch.api.http.conditions import CreationOf
 from dispatch.api.http.shapes import CENTER, Listing, Written, answers
@@ -25,7 +26,7 @@ from dispatch.api.wiring import Services, ServicesOf
 from dispatch.audit.replay import as_of
 from dispatch.audit.tree import tree_as_of
 from dispatch.directory_entries import TreeChangeEntry
-from dispatch.handling.tree import TreeDesk
+from dispatch.handling.tree import Left, TreeDesk
 from dispatch.jurisdiction import shape_of
 from dispatch.territory import Finding, after, area_m2, judged, moved
 from domain.center.events import CenterChange, TreeChangeScheduled
@@ -34,7 +35,6 @@ from domain.refusals import Refusal, Refused
 from domain.storable import StorableInstant
 from domain.vocabulary import Role
 from projections.queries import board
-from projections.queries.sight import EVERYTHING
 from projections.shown import shown
 
 router = protected("city")
@@ -106,7 +106,9 @@ async def plan(body: PlanBody, services: ServicesOf, caller: CallerOf) -> dict[s
     status_code=201,
 )
 async def change(body: TreeChangeBody, asked: CreationOf, response: Response) -> Written:
-    """Whole or not at all. Routing decides by it from its instant on; what is open stays with its owner."""
+    """Whole or not at all. Routing decides by it from its instant on; what is open stays with its owner. A center that
+    is to be closed must have nothing left at its instant, or the change is refused then.
+    """
     services = asked.services
     _require_city(services, asked.caller)
     request = asked.request("tree", body.model_dump(mode="json"))
@@ -119,7 +121,8 @@ async def change(body: TreeChangeBody, asked: CreationOf, response: Response) ->
         reason=body.reason,
         is_correction=body.is_correction,
     )
-    left = await allowed(asked, request, _left(services, changes)) or {}
+    is_ahead = effective_at > request.received_at
+    left = {} if is_ahead else await allowed(asked, request, _left(services, changes)) or {}
     done = await written(asked, response, _desk(services).schedule(said, request, left=left), views=())
     await services.directory.catch_up()
     return done
@@ -207,23 +210,15 @@ def _require_city(services: Services, caller: Caller) -> None:
         raise Problem("forbidden", detail, roles=[Role.SUPERVISOR.value, Role.ADMINISTRATOR.value])
 
 
-async def _left(services: Services, changes: tuple[CenterChange, ...]) -> dict[UUID, dict[str, int]]:
+async def _left(services: Services, changes: tuple[CenterChange, ...]) -> Left:
     """What each center that is to be closed would leave behind."""
-    found: dict[UUID, dict[str, int]] = {}
+    found: dict[UUID, Mapping[str, int]] = {}
     for one in changes:
         if one.closes:
             tip = (await services.log.tip()).position
-            items = await open_items_of(services, one.center_id, tip, EVERYTHING)
+            await services.freshness.wait(tip, open_work.VIEWS)
             await services.directory.reach(tip)
-            directory = services.directory
-            found[one.center_id] = {
-                "open_incidents": len(items.incidents),
-                "open_cases": len(items.cases),
-                "waiting_orders": len(items.orders),
-                "open_aid": len(items.aid),
-                "shifts": sum(person.on_shift_at == one.center_id for person in directory.operators.values()),
-                "units": sum(unit.base.center_id == one.center_id for unit in directory.units.values()),
-            }
+            found[one.center_id] = await open_work.left_at(services.database, services.directory, one.center_id)
     return found
 
 
@@ -258,6 +253,7 @@ def _line(entry: TreeChangeEntry) -> dict[str, Any]:
             "effective_at": entry.change.effective_at,
             "reason": entry.change.reason,
             "is_correction": entry.change.is_correction,
+            "refused": entry.refused,
             "centers": [one.code for one in entry.change.changes],
         }
     )

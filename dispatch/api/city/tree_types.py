@@ -39,12 +39,6 @@ TREE: dict[str, tuple[int, str, str, str]] = {
         "A change is one fact, and facts are read whole.",
         "Simplify the rings, or change the tree in steps.",
     ),
-    "tree.closing_ahead": (
-        422,
-        "A center cannot be closed ahead",
-        "Whether it may close follows from what is open there when it closes.",
-        "Say its successors' grounds ahead; close it when it has handed over everything.",
-    ),
     "tree.overlap": (
         409,
         "Two centers of one kind would have the same ground",

@@ -6,32 +6,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from dispatch.directory import Directory
 from dispatch.handling.headquarters import HeadquartersDesk
 from dispatch.handling.scribe import Change, Request, Scribe
-from dispatch.handling.tree import TreeDesk
+from dispatch.handling.tree import LeftBehind, TreeDesk
 from dispatch.ports import EventLog
 from dispatch.workers.timers.mechanism import last_position, record, request
 from domain.codec import Undecodable
 from domain.policies import headquarters_ends, tree_changes
 from domain.policies.dues import DueQueue
 
+LOOK_AGAIN_AFTER = timedelta(seconds=5)
+"""What cannot be known yet is known when the rows have caught up."""
+
 logger = logging.getLogger(__name__)
 
 
 class ManyStreamsPart:
-    """A part whose answer a desk makes: `follows` loads what it needs and gives all changes, or none."""
+    """A part whose answer a desk makes: `follows` loads what it needs and gives all changes, or none; None if that
+    cannot be known yet."""
 
     def __init__(
         self,
         name: str,
         topics: Sequence[str],
         dues: Callable[[], DueQueue[Any, Any]],
-        follows: Callable[[UUID, Request], Awaitable[Sequence[Change]]],
+        follows: Callable[[UUID, Request], Awaitable[Sequence[Change] | None]],
         log: EventLog,
         scribe: Scribe,
     ) -> None:
@@ -59,7 +63,9 @@ class ManyStreamsPart:
                 logger.exception("deadline given up: its facts are unreadable", extra=extra)
                 self.dues.drop(due.key)
                 continue
-            if changes:
+            if changes is None:
+                self.dues.postpone(due.key, now + LOOK_AGAIN_AFTER)
+            elif changes:
                 commands.append((due, await self._scribe.command(changes, asked)))
             elif last_position(await self._log.read_streams([due.stream_id])) <= known_up_to:
                 self.dues.drop(due.key)
@@ -73,8 +79,8 @@ def headquarters_part(log: EventLog, scribe: Scribe, directory: Directory) -> Ma
     return ManyStreamsPart("headquarters-ends", topics, dues, desk.expire, log, scribe)
 
 
-def tree_part(log: EventLog, scribe: Scribe, directory: Directory) -> ManyStreamsPart:
+def tree_part(log: EventLog, scribe: Scribe, directory: Directory, left: LeftBehind) -> ManyStreamsPart:
     """Changes of the tree whose instant has come. Of two at once the second is judged anew on the tree of the first."""
-    desk = TreeDesk(scribe, directory)
+    desk = TreeDesk(scribe, directory, left)
     topics, dues = tree_changes.TOPICS, tree_changes.TreeDues
     return ManyStreamsPart("tree-changes", topics, dues, desk.apply, log, scribe)

@@ -13,6 +13,7 @@ import logging
 
 from dispatch.directory import Directory
 from dispatch.handling.scribe import Scribe
+from dispatch.handling.tree import LeftBehind, nobody_counts
 from dispatch.ingest.hearing import HeardGateways, MemoryHeardGateways
 from dispatch.ports import AppendCommand, Appended, Clock, EventLog, Mark
 from dispatch.telemetry import gauge
@@ -58,6 +59,7 @@ class Timers:
         clock: Clock,
         ownership: Ownership,
         heard: HeardGateways | None = None,
+        left: LeftBehind = nobody_counts,
     ) -> None:
         self._log = log
         self._directory = directory
@@ -80,7 +82,7 @@ class Timers:
             ExpiryPart(log, scribe, directory),
             GatewayPart(log, scribe, directory, heard or MemoryHeardGateways()),
             headquarters_part(log, scribe, directory),
-            tree_part(log, scribe, directory),
+            tree_part(log, scribe, directory, left),
         )
         """In the order in which they answer."""
         self._part_of = {topic: part for part in self.parts for topic in part.topics}
