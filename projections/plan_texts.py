@@ -46,4 +46,8 @@ PLAN_REASONS: Mapping[str, Pair] = {
         "严重程度{severity}达到预案{plan}第{level}级的启动线（{from_severity}）",
         "severity {severity} reaches level {level} of plan {plan} (from {from_severity})",
     ),
+    "alarm.by_missed": (
+        "超时未{deadline}，按预案{plan}启动第{level}级",
+        "no {deadline} in time: level {level} of plan {plan}",
+    ),
 }

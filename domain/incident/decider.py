@@ -44,8 +44,8 @@ Rules that the table does not show:
 - Accepting a transfer says three things: ownership moved, the taker accepted, the giver's operator no longer has it.
 - A missed acceptance is escalated only until somebody accepted; a missed acknowledgement while the incident is live, or
   merged: the crew was sent to it and still owes its answer. What was answered too late is recorded in every phase.
-- The alarm level rises by a person's word or by a rule about severity, and falls by a person's word alone. It rises for
-  an actual incident only: an exercise sends nobody.
+- The alarm level rises by a person's word or by a rule about severity and missed deadlines, and falls by a person's
+  word alone. It rises for an actual incident only: an exercise sends nobody.
 - Severity falls by a person's classification and by nothing else; a rise never makes it less urgent.
 - A merge may hide neither a worse severity nor an actual incident: the head must be at least as bad, and as real.
 - An exercise or a test asks nobody to act: all its recipients are `informed`.

@@ -29,7 +29,8 @@ class WantedUnits(Frozen):
 class AlarmRaised(Event):
     """More is needed than was: the alarm level rose. `wanted` is what all levels up to it ask for together.
 
-    A person says a `reason`; a rule that raised it because of the severity explains itself instead.
+    A person says a `reason`; a rule that raised it because of the severity, or of a missed deadline, explains itself
+    instead.
     """
 
     name: ClassVar[str] = "incident.alarm_raised"

@@ -6,7 +6,7 @@ classified anew) asks for all that there is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from domain.event import Explanation, Reason
 from domain.incident.commands import RaiseAlarm
@@ -100,25 +100,54 @@ def checklist_of(rulebook: Rulebook, category: str, severity: Severity, level: i
     return (*rulebook.category(category).checklist, *(item for each in added for item in each.checklist))
 
 
-def alarm_due(state: IncidentState, rulebook: Rulebook, positions: tuple[int, ...]) -> RaiseAlarm | None:
-    """The alarm that the rules raise for an incident as bad as it is; None if it is at that level, or beyond it."""
-    level = due_level(rulebook, state.category, state.severity)
+def alarm_due(
+    state: IncidentState,
+    rulebook: Rulebook,
+    positions: tuple[int, ...],
+    *,
+    is_bad_anew: bool,
+    missed: Collection[str],
+) -> RaiseAlarm | None:
+    """The alarm that the rules raise for an incident; None if it is at that level, or beyond it.
+
+    `is_bad_anew`: something was said of its severity since a person last lowered the alarm. `missed`: deadlines that
+    were missed since then.
+    """
     plan = plan_of(rulebook, state.category, state.severity)
-    if plan is None or level <= state.alarm_level:
+    if plan is None:
         return None
-    (reached,) = (each for each in plan.levels if each.level == level)
-    reason = Reason(
-        code="alarm.by_severity",
-        values={
-            "plan": plan.code,
-            "level": str(level),
-            "severity": f"severity.{int(state.severity)}",
-            "from_severity": f"severity.{int(reached.from_severity or 0)}",
-        },
-    )
+    bad = _reached_by(plan, state.severity) if is_bad_anew else ()
+    due = max((*bad, *_reached_after(plan, missed)), key=lambda each: each.level, default=None)
+    if due is None or due.level <= state.alarm_level:
+        return None
     return RaiseAlarm(
-        level=level,
+        level=due.level,
         plan=plan.code,
-        wanted=wanted_units(response_of(rulebook, state.category, state.severity, level)),
-        explanation=Explanation(policy=POLICY, input_positions=positions, reasons=(reason,)),
+        wanted=wanted_units(response_of(rulebook, state.category, state.severity, due.level)),
+        explanation=Explanation(
+            policy=POLICY, input_positions=positions, reasons=_why(plan, due, state, is_bad=due in bad, missed=missed)
+        ),
     )
+
+
+def _reached_after(plan: ResponsePlan, missed: Collection[str]) -> Sequence[AlarmLevel]:
+    return [each for each in plan.levels if not set(each.after_missed).isdisjoint(missed)]
+
+
+def _why(
+    plan: ResponsePlan, due: AlarmLevel, state: IncidentState, *, is_bad: bool, missed: Collection[str]
+) -> tuple[Reason, ...]:
+    """Its severity, each deadline that was missed, or both."""
+    where = {"plan": plan.code, "level": str(due.level)}
+    reasons = [
+        Reason(code="alarm.by_missed", values=where | {"deadline": f"deadline.{deadline}"})
+        for deadline in due.after_missed
+        if deadline in missed
+    ]
+    if is_bad:
+        values = {
+            "severity": f"severity.{int(state.severity)}",
+            "from_severity": f"severity.{int(due.from_severity or 0)}",
+        }
+        reasons.insert(0, Reason(code="alarm.by_severity", values=where | values))
+    return tuple(reasons)

@@ -6,7 +6,7 @@ on, as fire services do; whom each level tells besides, and what must not be for
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,7 @@ from domain.event import Frozen
 from domain.vocabulary import AgencyRole, Severity, UnitKind
 
 CategoryCodeField = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", max_length=100)]
+MissedDeadline = Literal["accept", "acknowledge"]
 LEVELS_MAX = 9
 """Alarm levels of one plan; a fire service has five or so."""
 
@@ -51,12 +52,14 @@ class ResponseRule(Frozen):
 class AlarmLevel(Frozen):
     """What one alarm adds to those below it: units, agencies that are told, items of the checklist.
 
-    `from_severity`: an incident this bad is at this level at once, and rises to it when it becomes so bad. None: only a
-    person raises the alarm to it.
+    `from_severity`: an incident this bad is at this level at once, and rises to it when it becomes so bad.
+    `after_missed`: it rises to this level when nobody accepted it in time, or a crew did not acknowledge in time. With
+    neither, only a person raises the alarm to it.
     """
 
     level: int = Field(ge=1, le=LEVELS_MAX)
     from_severity: Severity | None = None
+    after_missed: tuple[MissedDeadline, ...] = Field(default=(), max_length=2)
     response: tuple[ResponseRule, ...] = ()
     agencies: tuple[AgencyRule, ...] = ()
     checklist: tuple[ChecklistItem, ...] = Field(default=(), max_length=50)
@@ -91,8 +94,11 @@ class ResponsePlan(Frozen):
         if [each.level for each in self.levels] != list(range(1, len(self.levels) + 1)):
             msg = f"the alarm levels of plan {self.code} must be 1, 2, 3 … in this order"
             raise ValueError(msg)
-        if self.levels[0].from_severity is not None:
-            msg = f"the first alarm of plan {self.code} needs no from_severity: every incident of the plan is at it"
+        if self.levels[0].from_severity is not None or self.levels[0].after_missed:
+            msg = (
+                f"the first alarm of plan {self.code} needs no from_severity or after_missed: every incident of the"
+                " plan is at it"
+            )
             raise ValueError(msg)
         severities = [each.from_severity for each in self.levels if each.from_severity is not None]
         if severities != sorted(severities):

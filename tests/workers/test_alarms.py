@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
 
 from dispatch.workers.repeat import Repeater
 from domain.assignment.events import AssignmentMade
 from domain.identifiers import center_id, named
-from domain.incident.commands import ClassifyIncident, LowerAlarm, RaiseAlarm
-from domain.incident.events import IncidentOpened, IncidentRouted
+from domain.incident.commands import AcceptIncident, ClassifyIncident, LowerAlarm, RaiseAlarm
+from domain.incident.events import IncidentEscalated, IncidentOpened, IncidentRouted
 from domain.incident.plan_events import AlarmRaised, UnitsRecommended, WantedUnits
 from domain.ownership import Ownership
 from domain.policies.plans import response_of, wanted_units
+from domain.rulebook.content import Rulebook
+from domain.rulebook.plans import ResponsePlan
 from domain.vocabulary import AgencyRole, Severity, UnitKind
 from tests.workers.town import CITY, WEST, AlertKind, MessageStatus, Town, north_of, sample_rulebook
 
@@ -19,8 +25,10 @@ RULES = sample_rulebook()
 FIRE = "fire.alarm"
 
 
-async def burning(severity: Severity = Severity.SEVERE, **given: object) -> tuple[Town, UUID]:
-    town = await Town().found()
+async def burning(
+    severity: Severity = Severity.SEVERE, *, rules: Rulebook = RULES, **given: object
+) -> tuple[Town, UUID]:
+    town = await Town().found(rules)
     for number in range(6):
         skills = ("fire_fighting", "aerial_ladder") if number == 5 else ("fire_fighting", "rescue")
         home = north_of(WEST, 500 * (number + 1))
@@ -31,7 +39,7 @@ async def burning(severity: Severity = Severity.SEVERE, **given: object) -> tupl
     return town, opened.stream_id
 
 
-async def send(town: Town, incident_id: UUID, unit: UUID) -> None:
+async def send(town: Town, incident_id: UUID, unit: UUID, *, acknowledge_by: datetime | None = None) -> None:
     owner = Ownership(center_id=center_id(CITY, "city"), path=(center_id(CITY, "city"),))
     made = AssignmentMade(
         assignment_id=named("test", str(unit)),
@@ -41,6 +49,7 @@ async def send(town: Town, incident_id: UUID, unit: UUID) -> None:
         unit_id=unit,
         agency="fire",
         call_sign="F",
+        acknowledge_by=acknowledge_by,
     )
     await town.record(unit, made)
 
@@ -133,6 +142,79 @@ async def test_the_category_has_no_plan_and_nothing_is_raised():
 async def test_an_exercise_raises_no_alarm():
     town, _ = await burning(Severity.EXTREME, status=MessageStatus.EXERCISE)
     assert await town.events(AlarmRaised) == []
+
+
+def with_missed(*deadlines: str) -> Rulebook:
+    """The sample's rules, where a missed deadline brings a fire to the second alarm."""
+    fire = next(plan for plan in RULES.plans if plan.code == "fire")
+    second = fire.levels[1].model_copy(update={"after_missed": deadlines})
+    changed = fire.model_copy(update={"levels": (fire.levels[0], second, *fire.levels[2:])})
+    plans = tuple(changed if plan is fire else plan for plan in RULES.plans)
+    return Rulebook.model_validate(RULES.model_copy(update={"plans": plans}).model_dump())
+
+
+async def unanswered(town: Town, *, seconds: float) -> None:
+    town.clock.advance(seconds=seconds)
+    await town.timers.step()
+    await town.react()
+
+
+ACCEPT_WITHIN_S = RULES.category(FIRE).deadlines.accept_within_s
+
+
+async def test_a_missed_deadline_raises_the_alarm_where_the_plan_says_so():
+    town, incident_id = await burning(rules=with_missed("accept", "acknowledge"))
+    await unanswered(town, seconds=ACCEPT_WITHIN_S - 1)
+    assert await town.events(AlarmRaised) == []
+    await unanswered(town, seconds=2)
+    (raised,) = await town.events(AlarmRaised)
+    assert (raised.to_level, raised.plan, raised.reason) == (2, "fire", None)
+    assert raised.wanted == wanted_units(response_of(RULES, FIRE, Severity.SEVERE, 2))
+    assert [(reason.code, reason.values["deadline"]) for reason in raised.explanation.reasons] == [
+        ("alarm.by_missed", "deadline.accept")
+    ]
+    assert "gas_supply" in await told(town)
+    # A person lowers it; what was missed before that is over, and what is missed after it counts again.
+    wanted = wanted_units(response_of(RULES, FIRE, Severity.SEVERE, 1))
+    await town.decide(incident_id, LowerAlarm(level=1, plan="fire", wanted=wanted, reason="a false start"))
+    await town.react()
+    assert len(await town.events(AlarmRaised)) == 1
+    unit = (await latest(town)).unit_ids[0]
+    await send(town, incident_id, unit, acknowledge_by=town.clock.now() + timedelta(seconds=60))
+    await unanswered(town, seconds=61)
+    assert [event.explanation.reasons[0].values["deadline"] for event in await town.events(AlarmRaised)] == [
+        "deadline.accept",
+        "deadline.acknowledge",
+    ]
+    _, otherwise = await Repeater(log=town.log, directory=town.directory, clock=town.clock).differing()
+    assert otherwise == []
+
+
+@pytest.mark.parametrize("deadlines", [(), ("acknowledge",)])
+async def test_a_missed_deadline_that_no_level_names_raises_nothing(deadlines: tuple[str, ...]):
+    town, incident_id = await burning(Severity.EXTREME, rules=with_missed(*deadlines))
+    wanted = wanted_units(response_of(RULES, FIRE, Severity.EXTREME, 1))
+    await town.decide(incident_id, LowerAlarm(level=1, plan="fire", wanted=wanted, reason="not that bad"))
+    await unanswered(town, seconds=ACCEPT_WITHIN_S + 1)
+    assert len(await town.events(IncidentEscalated)) == 1
+    assert len(await town.events(AlarmRaised)) == 1, "a deadline says nothing of how bad it is"
+
+
+async def test_what_was_accepted_late_and_is_noticed_only_then_raises_nothing():
+    town, incident_id = await burning(rules=with_missed("accept"))
+    town.clock.advance(seconds=ACCEPT_WITHIN_S + 1)
+    *_, routed = await town.events(IncidentRouted)
+    await town.decide(incident_id, AcceptIncident(center_id=routed.owner.center_id))
+    await unanswered(town, seconds=1)
+    assert len(await town.events(IncidentEscalated)) == 1
+    assert await town.events(AlarmRaised) == []
+
+
+def test_the_first_alarm_waits_for_nothing():
+    fire = next(plan for plan in RULES.plans if plan.code == "fire")
+    first = fire.levels[0].model_copy(update={"after_missed": ("accept",)})
+    with pytest.raises(ValidationError, match="the first alarm"):
+        ResponsePlan.model_validate(fire.model_copy(update={"levels": (first, *fire.levels[1:])}).model_dump())
 
 
 async def test_every_decision_is_the_same_when_it_is_made_again():
