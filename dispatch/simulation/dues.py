@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from dispatch.simulation.oracles.casework import STOPS
+from dispatch.simulation.oracles.clocks import wrong_lateness
 from dispatch.simulation.reading import Story
 from domain.aid.events import AidRequested
 from domain.assignment import state as unit
@@ -96,10 +97,10 @@ def broken_deadlines(story: Story, rulebook: Rulebook, now: datetime) -> Iterato
         match fact.event:
             case IncidentEscalated(due_at=due_at, late_s=late_s) as told:
                 said[fact.stream_id, told.deadline, told.assignment_id, told.level, due_at] += 1
-                yield from _lateness(fact.position, fact.envelope.occurred_at, due_at, late_s)
+                yield from wrong_lateness(fact, due_at, late_s)
             case TransferTimedOut(transfer_id=transfer_id, due_at=due_at, late_s=late_s):
                 offers[transfer_id] += 1
-                yield from _lateness(fact.position, fact.envelope.occurred_at, due_at, late_s)
+                yield from wrong_lateness(fact, due_at, late_s)
             case TransferAccepted(transfer_id=transfer_id) | TransferDeclined(transfer_id=transfer_id):
                 offers[transfer_id] += 1
             case _:
@@ -131,8 +132,3 @@ def _answered_too_late(story: Story) -> Iterator[str]:
             is_late = fact.envelope.occurred_at > made.acknowledge_by
             if is_late and made.assignment_id not in recorded and not has_ended:
                 yield f"deadline: {made.call_sign} answered too late at {fact.position}, and it was never missed"
-
-
-def _lateness(position: int, noticed_at: datetime, due_at: datetime, late_s: float) -> Iterator[str]:
-    if late_s < 0 or abs((noticed_at - due_at).total_seconds() - late_s) > 1e-3:
-        yield f"deadline: {position} says {late_s} s late, it is {(noticed_at - due_at).total_seconds()}"

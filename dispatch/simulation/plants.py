@@ -138,10 +138,6 @@ def _is_of_a_unit(stream: StreamAppend) -> bool:
 
 
 class _LostFold(Plant):
-    def asked(self, tables: Mapping[str, Iterable[Row]]) -> Mapping[str, Iterable[Row]]:
-        """The rows from which a question to the screens is answered."""
-        return tables
-
     def page(self, page: fold.Page) -> fold.Page:
         if not page.facts or not self._chance.happens(0.01):
             return page

@@ -1,4 +1,7 @@
-"""Which flows a campaign played, by the facts that were recorded: a flow that nobody gets through is seen here."""
+"""Which flows a campaign played, by the facts that were recorded: a flow that nobody gets through is seen here.
+
+Every kind of fact of the catalogue is in one flow, or is said here to be made by nobody in a simulated town.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,17 @@ from dispatch.ports import RecordedEvent
 from domain.aid import events as aid
 from domain.alert import events as alert
 from domain.assignment import events as assignment
+from domain.camera import events as camera
 from domain.campaign import events as campaign
 from domain.casework import events as casework
+from domain.center import events as center
 from domain.checklist import events as checklist
+from domain.cover import events as cover
 from domain.event import Event
 from domain.evidence import events as evidence
+from domain.gateway import events as gateway
 from domain.handover import events as handover
+from domain.headquarters import events as headquarters
 from domain.incident import events as incident
 from domain.incident.diversion import UnitDiverted
 from domain.incident.plan_events import AlarmLowered
@@ -23,6 +31,7 @@ from domain.operation import events as operation
 from domain.operator import events as operator
 from domain.order import events as order
 from domain.outcome import events as outcome
+from domain.policies import events as policies
 from domain.report import events as report
 from domain.rulebook import events as rulebook
 from domain.watch import events as watch
@@ -35,9 +44,13 @@ NEVER: frozenset[type[Event]] = frozenset(
         assignment.UnitRegistered,
         rulebook.RulebookPublished,
         operator.OperatorEnrolled,
+        *(center.AgencyRegistered, center.CenterEstablished),
+        *(camera.SiteBuilt, camera.CameraInstalled),
+        *(alert.MessageSetAside, alert.MessageRedriven),
+        *policies.EVENTS,
     }
 )
-"""Facts that nobody in a simulated town makes: loaders' and readers'."""
+"""Facts that nobody in a simulated town makes: loaders' and readers', the machine door's, and what is a finding."""
 NOT_YET: frozenset[type[Event]] = frozenset(
     {
         AlarmLowered,
@@ -48,6 +61,14 @@ NOT_YET: frozenset[type[Event]] = frozenset(
         *(assignment.UnitReserved, assignment.ReservationBegan),
         *(assignment.ReservationReleased, assignment.ReservationExpired),
         *(assignment.UnitPosted, assignment.UnitRecalled),
+        *cover.EVENTS,
+        *headquarters.EVENTS,
+        *gateway.EVENTS,
+        *(camera.CameraAttached, camera.CameraDetached, camera.CameraExpired),
+        *(camera.CameraHealthChanged, camera.CameraArmingChanged),
+        *(center.CenterClosed, center.CenterMoved, center.GroundChanged),
+        *(center.TreeChangeScheduled, center.TreeChangeApplied, center.TreeRedrawn),
+        *(center.TreeChangeRefused, center.TreeChangeCalledOff),
     }
 )
 """Facts of decisions that no seat of a simulated town takes so far: proven by their own property tests only."""
@@ -58,7 +79,7 @@ def _names(*events: type[Event]) -> tuple[str, ...]:
 
 
 FLOWS: Mapping[str, tuple[str, ...]] = {
-    "alerts": _names(alert.AlertReceived, alert.AlertRevised, alert.AlertsRecordedOnly, alert.AlertsWaited),
+    "alerts": _names(*alert.EVENTS),
     "reports": _names(*report.EVENTS),
     "incidents": _names(*incident.EVENTS),
     "units": _names(*assignment.EVENTS),

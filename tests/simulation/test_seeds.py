@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from dispatch.simulation.campaign import replay
-from dispatch.simulation.played import by_flow, never_played
+from dispatch.simulation.played import NEVER, NOT_YET, by_flow, never_played
 from dispatch.simulation.run import simulate
 
 SEEDS = 200
@@ -25,3 +25,4 @@ def test_every_promise_holds_whatever_breaks(first: int) -> None:
         decided += report.decisions
     assert all(by_flow(decided).values()), by_flow(decided)
     assert len(never_played(decided)) <= SELDOM, never_played(decided)
+    assert decided.keys().isdisjoint(event.name for event in NEVER | NOT_YET)

@@ -26,8 +26,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     yield from broken_orders(story, rows["orders"], now)
     yield from broken_aid(story, world.city.bases, now)
     yield from broken_operations(story, world.history.looked)
-    if any(row["is_restricted"] for row in rows["operations"].values()):
-        yield from told_secrets(rows, world.feeds.entries)
+    yield from told_secrets(story, rows, world.feeds.entries)
     yield from broken_handovers(story)
     yield from broken_watches(story, rows["watches"].values())
     yield from broken_checklists(story, rows["checklists"])

@@ -97,8 +97,13 @@ def _step(undertaking: Undertaking, fact: Fact[Event]) -> Iterator[str]:  # noqa
             pass
 
 
-def told_secrets(screens: Mapping[str, Mapping[Any, Any]], feeds: Mapping[str, Iterable[Any]]) -> Iterator[str]:
-    """Where words of a restricted operation stand that are for nobody there to read."""
+def told_secrets(
+    story: Story, screens: Mapping[str, Mapping[Any, Any]], feeds: Mapping[str, Iterable[Any]]
+) -> Iterator[str]:
+    """Where words of a restricted operation stand that are for nobody there to read. If there was none, there are no
+    such words, and nothing is searched."""
+    if not any(isinstance(fact.event, operation.OperationPlanned) and fact.event.restricted for fact in story.facts):
+        return
     for name, rows in screens.items():
         if name not in OWN_SCREENS and any(SECRET in str(row) for row in rows.values()):
             yield f"restricted: the screen {name} tells of it"

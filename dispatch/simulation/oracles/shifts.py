@@ -59,13 +59,11 @@ class City:
 
 def broken_handovers(story: Story) -> Iterator[str]:
     """What does not hold of any shift or hand-over."""
-    lists = {
-        fact.event.incidents_position: fact for fact in story.facts if isinstance(fact.event, handover.HandoverOffered)
-    }
+    lists = _lists(story)
     city, offered, answered = City(), dict[UUID, handover.HandoverOffered](), dict[UUID, int]()
     signed: list[tuple[Fact[Event], handover.HandoverSigned]] = []
     for fact in story.facts:
-        if signed and fact.recorded_at > signed[0][0].recorded_at:
+        while signed and fact.recorded_at > signed[0][0].recorded_at:
             yield from _claims(city, offered, *signed.pop(0))
         _incident(city, fact)
         _case(city, fact)
@@ -86,10 +84,19 @@ def broken_handovers(story: Story) -> Iterator[str]:
                     signed.append((fact, fact.event))
             case _:
                 pass
-        if fact.position in lists:
-            yield from _listed(city, lists[fact.position])
+        for listed in lists.get(fact.position, ()):
+            yield from _listed(city, listed)
     for each in signed:
         yield from _claims(city, offered, *each)
+
+
+def _lists(story: Story) -> dict[int, list[Fact[Event]]]:
+    """The offers by the position as of which they list what is open: several centers may have looked at one moment."""
+    found: dict[int, list[Fact[Event]]] = {}
+    for fact in story.facts:
+        if isinstance(fact.event, handover.HandoverOffered):
+            found.setdefault(fact.event.incidents_position, []).append(fact)
+    return found
 
 
 def _incident(city: City, fact: Fact[Event]) -> None:
