@@ -77,14 +77,16 @@ async def test_it_leaves_the_screens_of_others_and_comes_back(edge: Edge, server
         assert (row[0], row[1]["incident_id"], row[1]["restricted_by"] is not None) == ("upsert", one, True)
         resumed = over_the_shoulder.last_id
         await found.post(f"/incidents/{one}/assignments", {"unit_id": str(town.unit("E-1"))}, by=OWNER)
-        assert (await station.until("page"))[0][0] == "upsert"
+        (row, _) = await station.until("page")
+        assert (row[0], row[1]["incident_id"]) == ("upsert", one)
         # Whoever comes back, or begins anew, hears nothing of it either; a resumption may have to begin anew.
         for path, more in (("", {}), ("", {"Last-Event-ID": str(resumed)})):
             async with opened(base, f"/v1/centers/east-station/stream{path}", above | more) as again:
                 assert one not in [data.get("incident_id") for _, data in await again.until("page")]
         await found.detach()
         for stream in (district, over_the_shoulder):
-            assert (await stream.until("page"))[0][0:1] == ("upsert",)
+            (row, _) = await stream.until("page")
+            assert (row[0], row[1]["incident_id"]) == ("upsert", one)
 
 
 async def test_who_comes_back_for_orders_is_told_by_what_it_may_know_now(

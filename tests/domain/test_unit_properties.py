@@ -181,7 +181,7 @@ INVARIANTS = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(shifts)
 def test_every_position_of_every_shift_keeps_the_invariants(drawn):
     told = steps(drawn)

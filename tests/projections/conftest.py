@@ -77,7 +77,9 @@ class City:
             assert rows == folded.rows, projection.name
             if rows:
                 filled.append(projection)
-        for comparison in await Rebuild(self.log, self.dsn, *filled).verify():
+        compared = await Rebuild(self.log, self.dsn, *filled).verify()
+        assert len(compared) == len(filled)
+        for comparison in compared:
             assert comparison.is_equal, comparison
 
 

@@ -27,9 +27,10 @@ SOCIAL = camera_id(CITY, "social-1")
 class Listening:
     """A town whose gateway promises a sign of life every 180 s; it was promised at the town's noon."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: Town, heard: MemoryHeardGateways | None = None) -> None:
+        """`heard`: what another process of the same town writes down too."""
         self.town = town
-        self.heard = MemoryHeardGateways()
+        self.heard = heard or MemoryHeardGateways()
         self.hearing = Hearing(self.heard, town.clock)
         self.restart()
 
@@ -130,14 +131,17 @@ async def test_nobody_is_called_silent_for_the_time_in_which_we_were_deaf() -> N
 
 async def test_a_silence_outlives_a_restart_and_two_who_look_record_it_once() -> None:
     found = await listening()
-    other = Listening(found.town)
-    other.heard = found.heard
+    other = Listening(found.town, found.heard)
     await other.look()
+    found.town.clock.advance(seconds=30)
+    await found.speaks()
+    last_heard_at = found.town.clock.now()
     found.town.clock.advance(seconds=200)
-    assert await found.timers.step() + await other.timers.step() == 1
+    assert await other.timers.step() + await found.timers.step() == 1
     found.restart()
     assert [await found.look(200) for _ in range(3)] == [0, 0, 0]
-    assert len(await found.town.events(GatewayFellSilent)) == 1
+    (fell,) = await found.town.events(GatewayFellSilent)
+    assert fell.last_heard_at == last_heard_at, "what one of them heard the other knows"
 
 
 async def test_who_promises_nothing_any_more_is_not_missed() -> None:
