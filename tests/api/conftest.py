@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,35 +30,27 @@ from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.commitments import Commitments
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.reports import ReportDesk
-from dispatch.handling.scribe import Scribe
+from dispatch.handling.scribe import Change, Request, Scribe
 from dispatch.ingest.gathering import PAGE_EVERY_S
 from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
-from dispatch.store.edge import PostgresHeardGateways
+from dispatch.store.edge import EdgeStatements, PostgresHeardGateways
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import PostgresLog
 from dispatch.store.roster import PostgresRoster
 from dispatch.store.vault import PostgresSealer
 from dispatch.workers.projector import Projector
 from dispatch.world import FreshIds, SystemClock
-from domain.vocabulary import Role
+from domain.event import Actor
+from domain.vocabulary import ActorKind, Role
 from tests.api import town
 from tests.api.described import Description
+from tests.api.live_feed import Feed
 from tests.conftest import database_of
 
 STOP_WAIT_S = 10.0
 ISSUER, AUDIENCE = "city-dispatch", "city-dispatch"
-
-
-@dataclass
-class EdgeStatements:
-    """Statements on the edge tables, for the quarantine."""
-
-    pool: Any
-
-    async def rows(self, statement: str, *values: Any) -> Sequence[Mapping[str, Any]]:
-        return await self.pool.fetch(statement, *values)
 
 
 @dataclass
@@ -86,6 +79,22 @@ class Edge:
 
     async def project(self) -> int:
         return await self.projector.catch_up()
+
+    async def read(self, path: str, *, by: str | None = None) -> Any:
+        """What a person reads; an auditor if nobody is named."""
+        headers = self.as_role(Role.AUDITOR) if by is None else self.as_operator(by)
+        answer = await self.client.get(path, headers=headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def record(self, *changes: Change, by: str = "test", at: datetime | None = None) -> None:
+        """Put facts on streams that no route puts there, and let whoever decides and whoever reads see them."""
+        services = self.services
+        actor = Actor(kind=ActorKind.SYSTEM, id=by)
+        request = Request(actor, services.clock.now(), services.ids.new(), occurred_at=at)
+        await services.scribe.record(changes, request)
+        await services.directory.catch_up()
+        await self.project()
 
     async def report(self, *, by: str = "east-station.01", at: tuple[float, float] = town.IN_EAST, **body: Any) -> Any:
         """File a report that opens an incident, and let the views see it."""
@@ -207,6 +216,15 @@ async def server(edge: Edge) -> AsyncIterator[tuple[Server, str]]:
     yield running, f"http://127.0.0.1:{bound.getsockname()[1]}"
     running.stop()
     await asyncio.wait_for(task, STOP_WAIT_S)
+
+
+@pytest.fixture
+async def feed(edge: Edge) -> AsyncIterator[Feed]:
+    """Who writes pages of the board's changes beside the projector, from where that stands."""
+    connection = await asyncpg.connect(edge.dsn)
+    position = await connection.fetchval("SELECT position FROM read.checkpoints WHERE name = 'board'")
+    yield Feed(connection, position)
+    await connection.close()
 
 
 @asynccontextmanager

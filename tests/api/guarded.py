@@ -12,11 +12,11 @@ from uuid import UUID
 
 import httpx
 
-from dispatch.handling.scribe import Change, Request
-from domain.event import Actor, Explanation, Reason
+from dispatch.handling.scribe import Change
+from domain.event import Explanation, Reason
 from domain.identifiers import companion_of
 from domain.incident.events import AlertsFolded, FoldedAlert, IncidentRouted, Recipient
-from domain.vocabulary import ActorKind, AgencyRole, Role, Severity
+from domain.vocabulary import AgencyRole, Role, Severity
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.orders_desk import a_draft
@@ -111,15 +111,7 @@ async def routed(edge: Edge, incident_id: UUID) -> None:
         for agency, code, role in told
     )
     event = IncidentRouted(owner=loaded.state.owner, recipients=recipients, explanation=Explanation(policy="routing"))
-    await recorded(edge, Change(incident_id, loaded.version, (event,)))
-
-
-async def recorded(edge: Edge, change: Change) -> None:
-    now = edge.services.clock.now()
-    actor = Actor(kind=ActorKind.SYSTEM, id="router")
-    ask = Request(actor=actor, received_at=now, request_id=edge.services.ids.new())
-    await edge.services.scribe.record([change], ask)
-    await edge.project()
+    await edge.record(Change(incident_id, loaded.version, (event,)), by="router")
 
 
 async def surrounded(edge: Edge) -> Guarded:
@@ -173,7 +165,7 @@ async def folded(found: Guarded) -> None:
     about, at = UUID(found.incident_id), said["position"]
     one = FoldedAlert(position=at, alert_id=UUID(said["alert_id"]), severity=Severity.MINOR, reason="near")
     event = AlertsFolded(incident_id=about, alerts=(one,), first_occurred_at=now, last_occurred_at=now)
-    await recorded(edge, Change(companion_of(about), None, (event,), correlation_id=about))
+    await edge.record(Change(companion_of(about), None, (event,), correlation_id=about), by="router")
 
 
 async def handed_over(found: Guarded) -> None:

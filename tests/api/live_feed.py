@@ -17,6 +17,8 @@ from projections.queries.progress import CHANGES_CHANNEL
 from tests.api import town
 
 DEADLINE_S = 10.0
+EAST, WEST = "east-station", "west-station"
+EAST_STREAM = f"/v1/centers/{EAST}/stream"
 CHANGE = (
     "INSERT INTO read.board_changes (page_position, incident_id, row, centers_before, centers_after, agencies_before,"
     " agencies_after, categories) VALUES ($1, $2, $3, $4, $5, '{}', '{}', '{traffic.accident}')"
@@ -131,4 +133,17 @@ def rows_of(told: Sequence[tuple[str, Any]]) -> dict[str, str | None]:
         if name in {"upsert", "removal"}:
             assert said["incident_id"] not in found, "an incident is told twice before one page's end"
             found[said["incident_id"]] = said["text"] if name == "upsert" else None
+    return found
+
+
+def incident(number: int) -> UUID:
+    """The id of the n-th incident of a feed."""
+    return UUID(int=number + 1)
+
+
+async def heard(events: Events, position: int) -> dict[str, str | None]:
+    """All rows told until the page's end of a position, the last of each incident."""
+    found: dict[str, str | None] = {}
+    while int(events.last_id or 0) < position:
+        found |= rows_of(await events.until("page"))
     return found

@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from dispatch.world import SystemClock
-from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
 
@@ -54,15 +53,7 @@ async def decide(edge: Edge, order_id: str, what: str, body: Any, *, by: str, ve
     return answer
 
 
-async def read(edge: Edge, path: str, *, by: str | None = None) -> Any:
-    """What a person reads; an auditor if nobody is named."""
-    headers = edge.as_role(Role.AUDITOR) if by is None else edge.as_operator(by)
-    answer = await edge.client.get(path, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 async def numbers(edge: Edge, query: str = "", *, by: str | None = None) -> list[str]:
     """The numbers of a list, shortened to their count of the day."""
-    found = await read(edge, f"/v1/orders{query}", by=by)
+    found = await edge.read(f"/v1/orders{query}", by=by)
     return [one["number"][-3:] for one in found["items"]]

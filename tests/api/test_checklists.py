@@ -7,13 +7,12 @@ from uuid import UUID
 
 import httpx
 
-from dispatch.handling.scribe import Change, Request
-from domain.event import Actor, Explanation
+from dispatch.handling.scribe import Change
+from domain.event import Explanation
 from domain.identifiers import rulebook_stream
 from domain.incident.events import IncidentRouted
 from domain.rulebook.events import RulebookActivated, RulebookPublished
 from domain.rulebook.plans import ChecklistItem
-from domain.vocabulary import ActorKind
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
@@ -31,31 +30,14 @@ async def with_checklist(edge: Edge, version: int, items: tuple[str, ...]) -> No
     )
     rules = rules.model_copy(update={"categories": categories})
     now = edge.services.clock.now()
-    await _record(
-        edge,
-        Change(
-            rulebook_stream(town.CITY),
-            None,
-            (RulebookPublished(rulebook=rules), RulebookActivated(version=version, effective_at=now)),
-        ),
-    )
-    await edge.services.directory.catch_up()
+    activated = RulebookActivated(version=version, effective_at=now)
+    await edge.record(Change(rulebook_stream(town.CITY), None, (RulebookPublished(rulebook=rules), activated)))
 
 
 async def routed(edge: Edge, incident_id: Any, version: int) -> None:
     """What the router would say."""
     event = IncidentRouted(owner=town.ownership("east"), recipients=(), explanation=Explanation(policy="routing"))
-    await _record(edge, Change(incident_id, None, (event,), rule_version=version))
-    await edge.project()
-
-
-async def _record(edge: Edge, change: Change) -> None:
-    request = Request(
-        actor=Actor(kind=ActorKind.SYSTEM, id="test"),
-        received_at=edge.services.clock.now(),
-        request_id=edge.services.ids.new(),
-    )
-    await edge.services.scribe.record([change], request)
+    await edge.record(Change(incident_id, None, (event,), rule_version=version))
 
 
 async def listed(edge: Edge, incident_id: str) -> dict[str, Any]:

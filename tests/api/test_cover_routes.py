@@ -20,7 +20,6 @@ from domain.vocabulary import UnitKind
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
-from tests.api.test_unit_arrangements import read
 from tests.domain.shapes import ENVELOPE
 
 CHIEF, CITY_CHIEF, GIVER = "west.02", "city.02", "east.02"
@@ -56,7 +55,7 @@ async def answer(edge: Edge, what: str, code: str, suggestion_id: str, *, by: st
 
 
 async def cover(edge: Edge, center: str = "west", by: str = CHIEF) -> dict[str, Any]:
-    found = await read(edge, f"/v1/centers/{center}/cover", by=by)
+    found = await edge.read(f"/v1/centers/{center}/cover", by=by)
     return {one["code"]: one for one in found["items"]}
 
 
@@ -88,7 +87,7 @@ async def test_a_gap_is_shown_with_who_should_move_up_and_accepting_posts_the_un
     assert (west["free"], west["gap"], west["suggestion"]) == (1, 0, None)
     assert west["answer"]["answer"] == "accepted"
     assert [one["call_sign"] for one in west["standing_by"]] == ["E-1"]
-    unit = await read(edge, f"/v1/units/{town.unit('E-1')}", by=GIVER)
+    unit = await edge.read(f"/v1/units/{town.unit('E-1')}", by=GIVER)
     assert unit["posted"]["center_id"] == str(town.center("west"))
 
     # Its own is back: the guest is called home, and the screen shows both.

@@ -16,7 +16,7 @@ from dispatch.workers.timers.watch import Timers
 from dispatch.world import SystemClock
 from tests.api import town
 from tests.api.conftest import Edge
-from tests.api.orders_desk import CHIEF, EAST, decide, in_minutes, issued, numbers, read
+from tests.api.orders_desk import CHIEF, EAST, decide, in_minutes, issued, numbers
 from tests.api.test_problems import is_problem
 from tests.api.test_warnings import come
 from tests.partners.story import feed_of
@@ -70,7 +70,7 @@ async def test_a_bridge_is_closed_on_a_flood_night(edge: Edge) -> None:
     async with asyncpg.create_pool(edge.dsn, min_size=1, max_size=2) as pool:
         feed = Feed(edge.services.log, pool, town.CITY)
         await come(edge, "w1", sent=-30)
-        assert [one["state"] for one in (await read(edge, "/v1/warnings?in_force=true"))["items"]] == ["in_force"]
+        assert [one["state"] for one in (await edge.read("/v1/warnings?in_force=true"))["items"]] == ["in_force"]
 
         order_id = (await issued(edge))["order_id"]
         exercise_id = (await issued(edge, status="exercise"))["order_id"]
@@ -86,7 +86,7 @@ async def test_a_bridge_is_closed_on_a_flood_night(edge: Edge) -> None:
         # East says nothing within half an hour: issuer and record both know, and by how much.
         assert await timers_look(edge, minutes=31) == 2
         assert await numbers(edge, "?overdue=true&status=actual", by=CHIEF) == ["001"]
-        order = await read(edge, f"/v1/orders/{order_id}", by=CHIEF)
+        order = await edge.read(f"/v1/orders/{order_id}", by=CHIEF)
         assert order["waiting_center_ids"] == [str(town.center("east"))]
         assert 55 < order["addressees"][1]["missed"]["late_s"] < 120
         assert order["is_in_force"], "an order holds whoever is silent"
@@ -116,8 +116,8 @@ async def test_a_bridge_is_closed_on_a_flood_night(edge: Edge) -> None:
         types = [row["type"] for row in await feed_of(pool, "traffic_police")]
         assert types == [f"dispatch.order.{what}.v1" for what in ("issued", "amended", "lifted")]
         assert await numbers(edge, "?in_force=true&status=actual") == []
-        then = (await read(edge, f"/v1/audit/orders?position={known_position}"))["items"]
+        then = (await edge.read(f"/v1/audit/orders?position={known_position}"))["items"]
         assert [(one["number"][-3:], one["is_overdue"]) for one in then] == [("002", True), ("001", True)]
 
         assert await timers_look(edge, minutes=400) == 1, "the exercise runs out by itself"
-        assert [one["phase"] for one in (await read(edge, "/v1/orders"))["items"]] == ["expired", "lifted"]
+        assert [one["phase"] for one in (await edge.read("/v1/orders"))["items"]] == ["expired", "lifted"]

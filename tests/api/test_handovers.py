@@ -57,12 +57,6 @@ async def answer_it(edge: Edge, handover_id: str, what: str, body: Any, *, by: s
     return answer
 
 
-async def read(edge: Edge, path: str, *, by: str = GIVER) -> Any:
-    answer = await edge.client.get(path, headers=edge.as_operator(by))
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 async def claim(edge: Edge, incident_id: str, *, by: str, version: int) -> None:
     answer = await edge.decide(incident_id, "claim", by=by, version=version)
     assert answer.status_code == 200, answer.text
@@ -70,7 +64,7 @@ async def claim(edge: Edge, incident_id: str, *, by: str, version: int) -> None:
 
 
 async def claimed_by(edge: Edge, incident_id: str) -> str | None:
-    card = await read(edge, f"/v1/incidents/{incident_id}")
+    card = await edge.read(f"/v1/incidents/{incident_id}", by=GIVER)
     found: str | None = card["claimed_by"]
     return found
 
@@ -113,7 +107,7 @@ async def lived(edge: Edge, chance: Chance) -> None:
 async def test_no_open_item_is_dropped(edge: Edge, seed: int) -> None:
     await on_shift(edge, GIVER)
     await lived(edge, Chance(seed, "handover"))
-    told = await read(edge, f"/v1/handovers/{await offered(edge)}")
+    told = await edge.read(f"/v1/handovers/{await offered(edge)}", by=GIVER)
     board = await board_at(edge, told["positions"]["incidents"])
     mine = {
         str(row["incident_id"]): (row["number"], row["phase"], row["priority"], row["claimed_by"])
@@ -141,7 +135,7 @@ async def test_an_ended_incident_and_a_neighbours_are_not_listed(edge: Edge) -> 
     await edge.report(by="west-station.01", at=town.IN_WEST, category="other.unclassified")
     ended = await edge.decide(over, "dismiss", {"reason": "unfounded"}, by=GIVER, version=1)
     assert ended.status_code == 200, ended.text
-    told = await read(edge, f"/v1/handovers/{await settled_offer(edge)}")
+    told = await edge.read(f"/v1/handovers/{await settled_offer(edge)}", by=GIVER)
     assert [one["incident_id"] for one in told["incidents"]] == [mine]
 
 
@@ -157,10 +151,10 @@ async def test_waiting_orders_and_open_cases_are_handed_over_too(edge: Edge) -> 
     case = Case(edge, (await edge.report())["incident_id"])
     assert (await case.file()).status_code == 201
     await edge.project()
-    district = await read(edge, "/v1/centers/east/open-items", by="east.01")
+    district = await edge.read("/v1/centers/east/open-items", by="east.01")
     assert [(one["order_id"], one["kind"]) for one in district["orders"]] == [(order_id, "bridge_closure")]
-    station = await read(
-        edge, f"/v1/handovers/{await offered(edge, notes={case.case_id: '等城管到场'})}", by=DISTRICT_CHIEF
+    station = await edge.read(
+        f"/v1/handovers/{await offered(edge, notes={case.case_id: '等城管到场'})}", by=DISTRICT_CHIEF
     )
     assert [(one["case_id"], one["part"], one["note"]) for one in station["cases"]] == [
         (case.case_id, "supervision", "等城管到场")
@@ -168,7 +162,7 @@ async def test_waiting_orders_and_open_cases_are_handed_over_too(edge: Edge) -> 
     assert station["orders"] == []
     done = await orders_desk.decide(edge, order_id, "acknowledge", {"edition": 1}, by="east.01")
     assert done.status_code == 200, done.text
-    assert (await read(edge, "/v1/centers/east/open-items", by="east.01"))["orders"] == []
+    assert (await edge.read("/v1/centers/east/open-items", by="east.01"))["orders"] == []
 
 
 async def test_the_departments_part_of_a_case_is_its_own(edge: Edge) -> None:
@@ -176,7 +170,7 @@ async def test_the_departments_part_of_a_case_is_its_own(edge: Edge) -> None:
     assert (await case.file()).status_code == 201
     await case.done("assign", {}, by=GIVER)
     await edge.project()
-    theirs = await read(edge, "/v1/centers/traffic-hq/open-items", by="traffic-hq.01")
+    theirs = await edge.read("/v1/centers/traffic-hq/open-items", by="traffic-hq.01")
     assert [(one["case_id"], one["part"], one["phase"]) for one in theirs["cases"]] == [
         (case.case_id, "department", "assigned")
     ]
@@ -204,7 +198,7 @@ async def test_signing_moves_the_givers_claims_and_no_others(edge: Edge, claims:
         if wanted is None
         else ["incident.claim_released", "incident.claimed"]
     )
-    told = await read(edge, f"/v1/handovers/{handover_id}")
+    told = await edge.read(f"/v1/handovers/{handover_id}", by=GIVER)
     assert (told["state"], told["claims"], sorted(told["claims_moved"])) == ("signed", claims, sorted([before, after]))
 
 
@@ -216,14 +210,14 @@ async def test_a_claim_that_went_to_somebody_else_meanwhile_stays_theirs(edge: E
     await claim(edge, incident_id, by="east.01", version=2)
     assert (await answer_it(edge, handover_id, "sign", {"claims": "take"}, by=TAKER)).status_code == 200
     assert await claimed_by(edge, incident_id) == str(town.operator("east.01"))
-    assert (await read(edge, f"/v1/handovers/{handover_id}"))["claims_moved"] == []
+    assert (await edge.read(f"/v1/handovers/{handover_id}", by=GIVER))["claims_moved"] == []
 
 
 async def test_until_it_is_signed_the_center_and_its_supervisor_see_it_and_no_neighbour_does(edge: Edge) -> None:
     await on_shift(edge, GIVER, TAKER)
     handover_id = await offered(edge)
     for by, center in ((GIVER, "east-station"), (DISTRICT_CHIEF, "east"), ("city.02", "city")):
-        found = await read(edge, f"/v1/centers/{center}/handovers?unsigned=true", by=by)
+        found = await edge.read(f"/v1/centers/{center}/handovers?unsigned=true", by=by)
         assert [one["handover_id"] for one in found["items"]] == [handover_id], by
         assert "incidents" not in found["items"][0]
     headers = edge.as_operator(NEIGHBOUR)
@@ -233,8 +227,8 @@ async def test_until_it_is_signed_the_center_and_its_supervisor_see_it_and_no_ne
     is_problem(await answer_it(edge, handover_id, "sign", {}, by=NEIGHBOUR), 404, "not_found")
     is_problem(await answer_it(edge, handover_id, "decline", {"reason": "x"}, by=NEIGHBOUR), 404, "not_found")
     assert (await answer_it(edge, handover_id, "sign", {}, by=TAKER)).status_code == 200
-    assert (await read(edge, "/v1/centers/east/handovers?unsigned=true", by=DISTRICT_CHIEF))["items"] == []
-    signed = await read(edge, "/v1/centers/east/handovers?unsigned=false", by=DISTRICT_CHIEF)
+    assert (await edge.read("/v1/centers/east/handovers?unsigned=true", by=DISTRICT_CHIEF))["items"] == []
+    signed = await edge.read("/v1/centers/east/handovers?unsigned=false", by=DISTRICT_CHIEF)
     assert [one["state"] for one in signed["items"]] == ["signed"]
 
 
@@ -256,7 +250,7 @@ async def test_it_is_declined_or_called_off_and_offered_anew(edge: Edge) -> None
     await on_shift(edge, GIVER, TAKER)
     first = await offered(edge)
     assert (await answer_it(edge, first, "decline", {"reason": "清单不符"}, by=TAKER)).status_code == 200
-    told = await read(edge, f"/v1/handovers/{first}")
+    told = await edge.read(f"/v1/handovers/{first}", by=GIVER)
     assert (told["state"], told["reason"], told["answered_by"]) == ("declined", "清单不符", str(town.operator(TAKER)))
     is_problem(await answer_it(edge, first, "sign", {}, by=TAKER, version=2), 409, "handover.already_declined")
     second = await offered(edge)

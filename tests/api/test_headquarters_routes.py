@@ -54,13 +54,6 @@ async def status(edge: Edge, path: str, *, by: str) -> int:
     return (await edge.client.get(path, headers=edge.as_operator(by))).status_code
 
 
-async def read(edge: Edge, path: str, *, by: str | None = None) -> Any:
-    headers = edge.as_role(Role.AUDITOR) if by is None else edge.as_operator(by)
-    answer = await edge.client.get(path, headers=headers)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 async def test_its_people_see_what_it_commands_as_long_as_it_is_open_and_the_record_keeps_what_they_saw(
     edge: Edge,
 ) -> None:
@@ -70,23 +63,23 @@ async def test_its_people_see_what_it_commands_as_long_as_it_is_open_and_the_rec
     assert [await status(edge, card, by=who) for who in (COMMANDER, DEPUTY, STRANGER)] == [404, 404, 404]
     await formed(edge)
     assert [await status(edge, card, by=who) for who in (COMMANDER, DEPUTY, STRANGER)] == [200, 200, 404]
-    board = await read(edge, f"/v1/centers/{CODE}/board", by=DEPUTY)
+    board = await edge.read(f"/v1/centers/{CODE}/board", by=DEPUTY)
     assert [one["incident_id"] for one in board["items"]] == [incident_id]
-    listed = await read(edge, "/v1/incidents", by=COMMANDER)
+    listed = await edge.read("/v1/incidents", by=COMMANDER)
     assert {one["incident_id"] for one in listed["items"]} == {incident_id, own}
     assert await status(edge, f"/v1/centers/{CODE}/board", by=STRANGER) == 404
     position = (await edge.services.log.tip()).position
     assert (await stood_down(edge)).status_code == 200
     assert [await status(edge, card, by=who) for who in (COMMANDER, DEPUTY)] == [404, 404]
     assert await status(edge, f"/v1/centers/{CODE}/board", by=DEPUTY) == 404
-    then = await read(edge, f"/v1/audit/board?center={CODE}&position={position}")
+    then = await edge.read(f"/v1/audit/board?center={CODE}&position={position}")
     assert [one["incident_id"] for one in then["items"]] == [incident_id]
-    assert (await read(edge, f"/v1/audit/board?center={CODE}"))["items"] == []
+    assert (await edge.read(f"/v1/audit/board?center={CODE}"))["items"] == []
 
 
 async def test_lists_of_what_stands_beside_incidents_and_the_search_widen_for_its_people(edge: Edge) -> None:
     case = await test_cases.filed(edge)
-    number = (await read(edge, f"/v1/incidents/{case.incident_id}"))["number"]
+    number = (await edge.read(f"/v1/incidents/{case.incident_id}"))["number"]
     watch_id = (await test_watches.opened(edge, incident_id=case.incident_id)).json()["watch_id"]
     request_id = (await test_evidence_requests.asked_for(edge, by="east.01")).json()["request_id"]
     beside = (
@@ -97,7 +90,7 @@ async def test_lists_of_what_stands_beside_incidents_and_the_search_widen_for_it
     )
 
     async def listed(who: str) -> list[list[str]]:
-        return [[one[name] for one in (await read(edge, path, by=who))["items"]] for path, name, _ in beside]
+        return [[one[name] for one in (await edge.read(path, by=who))["items"]] for path, name, _ in beside]
 
     nothing, everything = [[], [], [], []], [[one] for _, _, one in beside]
     assert [await listed(who) for who in (COMMANDER, DEPUTY, STRANGER)] == [nothing] * 3
@@ -119,7 +112,7 @@ async def test_nobody_knows_of_a_restricted_watch_for_commanding_whom_it_asks(ed
     assert await status(edge, watch, by=COMMANDER) == 200
     await found.attach()
     assert [await status(edge, watch, by=who) for who in (COMMANDER, "east-station.01")] == [404, 200]
-    assert (await read(edge, "/v1/watches", by=COMMANDER))["items"] == []
+    assert (await edge.read("/v1/watches", by=COMMANDER))["items"] == []
 
 
 async def test_it_takes_an_incident_over_decides_about_it_and_gives_it_back_in_the_end(edge: Edge) -> None:
@@ -135,22 +128,22 @@ async def test_it_takes_an_incident_over_decides_about_it_and_gives_it_back_in_t
         done = await edge.decide(kept, what, {} if what == "verify" else None, by=COMMANDER, version=version)
         assert done.status_code == 200, done.text
     await edge.project()
-    card = await read(edge, f"/v1/incidents/{incident_id}", by=DEPUTY)
+    card = await edge.read(f"/v1/incidents/{incident_id}", by=DEPUTY)
     assert card["owner_center_id"] == node
-    shown = await read(edge, f"/v1/headquarters/{CODE}", by=DEPUTY)
+    shown = await edge.read(f"/v1/headquarters/{CODE}", by=DEPUTY)
     assert [(one["incident_id"], one["giver"]) for one in shown["held"]] == [
         (incident_id, str(town.center("east-station")))
     ]
-    assert (await read(edge, f"/v1/headquarters/{CODE}", by=STRANGER))["held"] is None
+    assert (await edge.read(f"/v1/headquarters/{CODE}", by=STRANGER))["held"] is None
     offer = {"to_center_id": node, "reason": "x"}
     refused = await edge.decide(kept, "transfers", offer, by="east-station.01", version=3)
     is_problem(refused, 409, "headquarters.takes_over")
     to = {incident_id: str(town.center("east"))}
     ended = await stood_down(edge, to=to)
     assert (ended.status_code, ended.json()["returned"]) == (200, "1"), ended.text
-    card = await read(edge, f"/v1/incidents/{incident_id}", by="east.01")
+    card = await edge.read(f"/v1/incidents/{incident_id}", by="east.01")
     assert card["owner_center_id"] == str(town.center("east"))
-    story = await read(edge, f"/v1/headquarters/{CODE}/history?language=en", by=COMMANDER)
+    story = await edge.read(f"/v1/headquarters/{CODE}/history?language=en", by=COMMANDER)
     assert [one["event"] for one in story["items"]] == [
         "headquarters.opened",
         "headquarters.incident_taken",
@@ -166,7 +159,7 @@ async def test_it_orders_and_stands_above_the_orders_of_whom_it_commands(edge: E
     assert (await orders_desk.decide(edge, made["order_id"], "acknowledge", {"edition": 1}, by="east.01")).is_success
     theirs = await orders_desk.issued(edge, by="east.02", addressees=[{"center_id": str(town.center("east-station"))}])
     for who, wanted in ((COMMANDER, {made["order_id"], theirs["order_id"]}), (STRANGER, set())):
-        listed = await read(edge, "/v1/orders", by=who)
+        listed = await edge.read("/v1/orders", by=who)
         assert {one["order_id"] for one in listed["items"]} == wanted, who
     lifted = await orders_desk.decide(edge, theirs["order_id"], "lift", {"reason": "由指挥部统一安排"}, by=COMMANDER)
     assert lifted.status_code == 200, lifted.text
@@ -220,7 +213,7 @@ async def test_restricted_operations_and_situation_reports_of_whom_it_commands_a
     await formed(edge)
     said = await ask(edge, f"{path}/situations", {"text": "水位回落"}, by=DEPUTY)
     assert said.status_code == 201, said.text
-    shown = await read(edge, path, by=COMMANDER)
+    shown = await edge.read(path, by=COMMANDER)
     assert [one["text"] for one in shown["situations"]] == ["水位回落"]
     assert await status(edge, path, by=STRANGER) == 404
 
@@ -248,14 +241,14 @@ async def test_only_the_city_forms_changes_and_prolongs_one(edge: Edge) -> None:
         "reason": "险情移至西区",
     }
     assert (await ask(edge, f"{path}/change", change, by=CITY)).status_code == 200
-    shown = await read(edge, path, by=STRANGER)
+    shown = await edge.read(path, by=STRANGER)
     assert shown["centers"] == [str(town.center("west-station"))]
     assert shown["commander_id"] == str(town.operator("east.02"))
     assert shown["area"]["type"] == "MultiPolygon"
     assert shown["ends_at"].startswith(later[:19])
-    listed = await read(edge, "/v1/headquarters?is_open=true", by=STRANGER)
+    listed = await edge.read("/v1/headquarters?is_open=true", by=STRANGER)
     assert [one["code"] for one in listed["items"]] == [CODE]
-    assert (await read(edge, "/v1/headquarters?is_open=false", by=STRANGER))["items"] == []
+    assert (await edge.read("/v1/headquarters?is_open=false", by=STRANGER))["items"] == []
     is_problem(await edge.client.get("/v1/headquarters/none", headers=edge.as_operator(CITY)), 404, "not_found")
 
 

@@ -1,79 +1,21 @@
-"""Many streams on one tail: what is told together, who is slow, who comes back, and that nobody else notices."""
+"""Many streams on one tail: what is told together, who comes back, and that nobody else notices."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
-import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import urlsplit
-from uuid import UUID
+from contextlib import AsyncExitStack
 
-import asyncpg
 import pytest
 
 from dispatch.api.live import board_feed
 from dispatch.api.live.board_feed import Change, Recent, told
-from dispatch.api.server import STREAM_BUFFER_BYTES, Server
+from dispatch.api.server import Server
 from dispatch.bench.storm_plan import Dice
 from projections.queries.progress import CHANGES_CHANNEL
 from tests.api import town
 from tests.api.conftest import Edge
-from tests.api.live_feed import DEADLINE_S, Events, Feed, Move, opened, rows_of
-
-EAST, WEST = "east-station", "west-station"
-PATH = f"/v1/centers/{EAST}/stream"
-LARGE = "x" * 100_000
-"""A row that fills buffers soon."""
-LISTENING = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-
-
-@pytest.fixture
-async def feed(edge: Edge) -> AsyncIterator[Feed]:
-    connection = await asyncpg.connect(edge.dsn)
-    position = await connection.fetchval("SELECT position FROM read.checkpoints WHERE name = 'board'")
-    yield Feed(connection, position)
-    await connection.close()
-
-
-def incident(number: int) -> UUID:
-    return UUID(int=number + 1)
-
-
-async def heard(events: Events, position: int) -> dict[str, str | None]:
-    """All rows told until the page's end of a position, the last of each incident."""
-    found: dict[str, str | None] = {}
-    while int(events.last_id or 0) < position:
-        found |= rows_of(await events.until("page"))
-    return found
-
-
-@asynccontextmanager
-async def deaf(address: str, headers: dict[str, str]) -> AsyncIterator[socket.socket]:
-    """A client that asks for a stream and reads only what it is made to read."""
-    parts = urlsplit(address)
-    with socket.socket() as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        client.setblocking(False)  # the standard library's own
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(client, (parts.hostname, parts.port))
-        asked = f"GET {PATH} HTTP/1.1\r\nHost: test\r\nAuthorization: {headers['Authorization']}\r\n\r\n"
-        await loop.sock_sendall(client, asked.encode())
-        yield client
-
-
-async def read_until(client: socket.socket, mark: bytes) -> bytes:
-    received = b""
-    async with asyncio.timeout(DEADLINE_S):
-        while mark not in received:
-            more = await asyncio.get_running_loop().sock_recv(client, 262_144)
-            if not more:
-                break
-            received += more
-    return received
-
+from tests.api.live_feed import DEADLINE_S, EAST, EAST_STREAM, WEST, Feed, Move, heard, incident, opened, rows_of
 
 # --- Told together ----------------------------------------------------------------------------------------------------
 
@@ -81,7 +23,7 @@ async def read_until(client: socket.socket, mark: bytes) -> bytes:
 async def test_pages_that_come_together_are_told_together_and_of_each_incident_the_last(
     edge: Edge, server: tuple[Server, str], feed: Feed
 ) -> None:
-    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+    async with opened(server[1], EAST_STREAM, edge.as_operator("east-station.01")) as events:
         await events.until("page")
         one, two, three = incident(1), incident(2), incident(3)
         pages = await feed.together(
@@ -108,7 +50,7 @@ async def test_what_is_told_is_encoded_once_for_all(
 
     async with AsyncExitStack() as stack:
         headers = edge.as_operator("east-station.01")
-        clients = [await stack.enter_async_context(opened(server[1], PATH, headers)) for _ in range(8)]
+        clients = [await stack.enter_async_context(opened(server[1], EAST_STREAM, headers)) for _ in range(8)]
         for client in clients:
             await client.until("page")
         monkeypatch.setattr("dispatch.api.live.hub.told", counted)
@@ -121,10 +63,10 @@ async def test_what_is_told_is_encoded_once_for_all(
 async def test_a_stream_needs_no_task(edge: Edge, server: tuple[Server, str]) -> None:
     headers = edge.as_operator("east-station.01")
     async with AsyncExitStack() as stack:
-        first = await stack.enter_async_context(opened(server[1], PATH, headers))
+        first = await stack.enter_async_context(opened(server[1], EAST_STREAM, headers))
         await first.until("page")
         before = len(asyncio.all_tasks())
-        clients = [await stack.enter_async_context(opened(server[1], PATH, headers)) for _ in range(10)]
+        clients = [await stack.enter_async_context(opened(server[1], EAST_STREAM, headers)) for _ in range(10)]
         for client in clients:
             await client.until("page")
         assert len(asyncio.all_tasks()) == before
@@ -132,14 +74,14 @@ async def test_a_stream_needs_no_task(edge: Edge, server: tuple[Server, str]) ->
 
 
 async def test_a_lost_hint_is_found_by_looking(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
-    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+    async with opened(server[1], EAST_STREAM, edge.as_operator("east-station.01")) as events:
         await events.until("page")
         position = await feed.page(Move(incident(1), (), (EAST,), "a"), hint=False)
         assert await heard(events, position) == {str(incident(1)): "a"}
 
 
 async def test_the_tail_outlives_its_connection(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
-    async with opened(server[1], PATH, edge.as_operator("east-station.01")) as events:
+    async with opened(server[1], EAST_STREAM, edge.as_operator("east-station.01")) as events:
         await events.until("page")
         ended = await feed.connection.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -148,92 +90,6 @@ async def test_the_tail_outlives_its_connection(edge: Edge, server: tuple[Server
         assert ended
         position = await feed.page(Move(incident(1), (), (EAST,), "a"))
         assert await heard(events, position) == {str(incident(1)): "a"}
-
-
-# --- The slow ---------------------------------------------------------------------------------------------------------
-
-
-async def test_a_client_that_reads_nothing_is_cut_and_others_do_not_notice(
-    edge: Edge, server: tuple[Server, str], feed: Feed
-) -> None:
-    hub, headers = edge.services.hub, edge.as_operator("east-station.01")
-    hub.ping_s, hub.stalled_s_max = 0.5, 0.5
-    async with opened(server[1], PATH, headers) as quick, deaf(server[1], headers):
-        await quick.until("page")
-        async with asyncio.timeout(DEADLINE_S):
-            number = 0
-            while hub.seated != 1 or number < 20:
-                number += 1
-                position = await feed.page(Move(incident(number), (), (EAST,), LARGE))
-                assert await heard(quick, position) == {str(incident(number)): LARGE}
-
-
-async def test_a_slow_client_is_told_what_is_then_the_case(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
-    hub, headers = edge.services.hub, edge.as_operator("east-station.01")
-    async with deaf(server[1], headers) as slow:
-        await read_until(slow, b"event: page")
-        pages = 2 * STREAM_BUFFER_BYTES * 20 // len(LARGE)
-        for number in range(pages):
-            position = await feed.page(Move(incident(1), (EAST,), (EAST,), f"{number:06d}{LARGE}"))
-            await asyncio.wait_for(hub.told_of(position), DEADLINE_S)
-        (client,) = hub._behind
-        assert client.transport.get_write_buffer_size() < 4 * len(
-            LARGE
-        )  # not what it missed: that is kept once for all
-        received = await read_until(slow, f"id: {position}\n".encode())
-        texts = [json.loads(line[6:])["text"][:6] for line in received.splitlines() if line.startswith(b'data: {"text')]
-        assert texts == sorted(set(texts))
-        assert texts[-1] == f"{pages - 1:06d}"
-        assert len(texts) < pages
-        assert not hub._behind
-
-
-async def test_a_client_too_slow_for_what_is_remembered_is_told_to_resync(
-    edge: Edge, server: tuple[Server, str], feed: Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(board_feed, "RECENT_BYTES_MAX", 5 * len(LARGE))
-    hub, headers = edge.services.hub, edge.as_operator("east-station.01")
-    hub.ping_s = 0.05
-    async with deaf(server[1], headers) as slow:
-        await read_until(slow, b"event: page")
-        number = 0
-        async with asyncio.timeout(DEADLINE_S):
-            while hub.seated:
-                number += 1
-                position = await feed.page(Move(incident(number), (), (EAST,), LARGE))
-                await hub.told_of(position)
-        received = await read_until(slow, b"event: resync")
-        assert received.endswith(b"\r\n0\r\n\r\n")
-        last = received.rindex(b"\nid: ")
-        word = received[received.rindex(b"event: resync") :].split(b"data: ")[1]
-        # It may come back with what it is told it holds, and with what it saw itself: the two are the same.
-        assert json.loads(word.split(b"\n")[0])["position"] == int(received[last + 5 :].split(b"\n")[0])
-
-
-async def test_a_change_during_a_large_beginning_is_not_lost(
-    edge: Edge, server: tuple[Server, str], feed: Feed
-) -> None:
-    headers = edge.as_operator("east-station.01")
-    after = feed.position
-    for number in range(30):
-        position = await feed.page(Move(incident(number), (), (EAST,), LARGE))
-    await asyncio.wait_for(edge.services.hub.told_of(position), DEADLINE_S)
-    parts = urlsplit(server[1])
-    async with deaf(server[1], headers) as warm_up:
-        await read_until(warm_up, b"event: page")
-    with socket.create_connection((parts.hostname, parts.port)) as client:
-        client.setblocking(False)  # the standard library's own
-        asked = f"GET {PATH}?after={after} HTTP/1.1\r\nHost: test\r\nAuthorization: {headers['Authorization']}\r\n\r\n"
-        await asyncio.get_running_loop().sock_sendall(client, asked.encode())
-        async with asyncio.timeout(DEADLINE_S):
-            while not edge.services.hub._behind:
-                position = await feed.page(Move(incident(99), (EAST,), (EAST,), f"at {feed.position}"))
-                await edge.services.hub.told_of(position)
-        position = await feed.page(Move(incident(99), (EAST,), (EAST,), "last"))
-        received = await read_until(client, f"id: {position}\n".encode())
-    for number in range(30):
-        assert received.count(str(incident(number)).encode()) == 1
-    assert b'"text": "last"' in received
 
 
 # --- Coming back ------------------------------------------------------------------------------------------------------
@@ -245,7 +101,7 @@ async def test_who_comes_and_goes_misses_nothing_and_hears_nothing_twice(
     seed = secrets.randbelow(10**6)
     print(f"seed {seed}")
     headers, stop = edge.as_operator("east-station.01"), asyncio.Event()
-    async with opened(server[1], PATH, headers) as events:
+    async with opened(server[1], EAST_STREAM, headers) as events:
         await events.until("page")
         held = int(str(events.last_id))
     writing = asyncio.create_task(_write_pages(feed, Dice(seed), stop))
@@ -254,7 +110,7 @@ async def test_who_comes_and_goes_misses_nothing_and_hears_nothing_twice(
         for number in range(30):
             if number % 3 == 0:
                 edge.services.hub.recent = Recent(edge.services.hub.position)  # then the rows must say it
-            async with opened(server[1], PATH, headers | {"Last-Event-ID": str(held)}) as events:
+            async with opened(server[1], EAST_STREAM, headers | {"Last-Event-ID": str(held)}) as events:
                 for _ in range(1 + dice.below(5)):
                     rows = rows_of(await events.until("page"))
                     position = int(str(events.last_id))
@@ -263,7 +119,7 @@ async def test_who_comes_and_goes_misses_nothing_and_hears_nothing_twice(
     finally:
         stop.set()
         await writing
-    async with opened(server[1], PATH, headers | {"Last-Event-ID": str(held)}) as events:
+    async with opened(server[1], EAST_STREAM, headers | {"Last-Event-ID": str(held)}) as events:
         assert await heard(events, feed.position) == feed.due(EAST, held, feed.position)
 
 
@@ -291,7 +147,7 @@ async def test_a_position_another_process_has_told_of_is_no_reset(
     ahead = await feed.page(Move(incident(1), (), (EAST,), "a"))
     await asyncio.wait_for(hub.told_of(ahead), DEADLINE_S)
     hub.position = ahead - 1  # as if this process had not read the page yet
-    async with opened(server[1], f"{PATH}?after={ahead}", edge.as_operator("east-station.01")) as events:
+    async with opened(server[1], f"{EAST_STREAM}?after={ahead}", edge.as_operator("east-station.01")) as events:
         assert await events.until("page") == [("page", {"position": ahead})]
         position = await feed.page(Move(incident(2), (), (EAST,), "b"))
         assert await heard(events, position) == {str(incident(2)): "b"}
@@ -300,7 +156,7 @@ async def test_a_position_another_process_has_told_of_is_no_reset(
 async def test_an_incident_that_left_and_came_back_as_something_else_is_taken_away(
     edge: Edge, server: tuple[Server, str], feed: Feed
 ) -> None:
-    path, headers = f"{PATH}?category=traffic.accident", edge.as_operator("east-station.01")
+    path, headers = f"{EAST_STREAM}?category=traffic.accident", edge.as_operator("east-station.01")
     held = await feed.page(Move(incident(1), (), (EAST,), "seen"))
     await feed.page(Move(incident(1), (EAST,), (), ""))
     position = await feed.page(Move(incident(1), (), (EAST,), "other"))
@@ -325,7 +181,7 @@ async def test_who_missed_too_much_is_reset(
         position = await feed.page(Move(incident(number), (), (EAST,), "a"))
     await asyncio.wait_for(edge.services.hub.told_of(position), DEADLINE_S)
     edge.services.hub.recent = Recent(position)
-    async with opened(server[1], f"{PATH}?after={held}", edge.as_operator("east-station.01")) as events:
+    async with opened(server[1], f"{EAST_STREAM}?after={held}", edge.as_operator("east-station.01")) as events:
         told_now = await events.until("page")
         assert [name for name, _ in told_now] == ["reset", "snapshot", "page"]
         assert told_now[0][1]["reason"] == "too much has changed since"
@@ -333,7 +189,7 @@ async def test_who_missed_too_much_is_reset(
 
 async def test_rows_that_were_switched_are_a_resync_for_all(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
     headers = edge.as_operator("east-station.01")
-    async with opened(server[1], PATH, headers) as events, opened(server[1], "/v1/orders/stream", headers) as orders:
+    async with opened(server[1], EAST_STREAM, headers) as events, opened(server[1], "/v1/orders/stream", headers) as orders:
         await events.until("page")
         await orders.until("page")
         await switched(feed, "board")
@@ -341,7 +197,7 @@ async def test_rows_that_were_switched_are_a_resync_for_all(edge: Edge, server: 
         assert (await events.next())[0] == "end"
         assert edge.services.hub.seated == 1  # orders have rows of their own, and they are the same
         held = feed.position
-        async with opened(server[1], f"{PATH}?after={held}", headers) as again:
+        async with opened(server[1], f"{EAST_STREAM}?after={held}", headers) as again:
             assert (await again.until("page"))[0][0] == "reset"
             position = await feed.page(Move(incident(1), (), (EAST,), "a"))
             assert await heard(again, position) == {str(incident(1)): "a"}  # told once that it begins anew is enough

@@ -47,14 +47,8 @@ async def step(edge: Edge, aid_id: str, what: str, body: Any, *, by: str, versio
     return answer
 
 
-async def read(edge: Edge, path: str, *, by: str = ASKER) -> Any:
-    answer = await edge.client.get(path, headers=edge.as_operator(by))
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 async def test_it_is_acknowledged_accepted_committed_and_released_and_no_unit_moves(edge: Edge) -> None:
-    before = await read(edge, f"/v1/units/{town.unit('W-1')}", by="west.01")
+    before = await edge.read(f"/v1/units/{town.unit('W-1')}", by="west.01")
     aid_id = await made(edge)
     units = {"unit_ids": [str(town.unit("W-1"))]}
     is_problem(await step(edge, aid_id, "commit", units, by=ASKED, version=1), 409, "aid.not_possible")
@@ -72,12 +66,12 @@ async def test_it_is_acknowledged_accepted_committed_and_released_and_no_unit_mo
         assert answer.status_code == 200, answer.text
         assert answer.headers["etag"] == f'"{version + 1}"'
         for login in (ASKER, ASKED, "city.02"):
-            told = await read(edge, f"/v1/aid/{aid_id}", by=login)
+            told = await edge.read(f"/v1/aid/{aid_id}", by=login)
         phases.append(told["phase"])
     assert phases == ["acknowledged", "accepted", "committed", "released"]
     (lent,) = told["units"]
     assert (lent["call_sign"], lent["released_at"] is None) == ("W-1", False)
-    after = await read(edge, f"/v1/units/{town.unit('W-1')}", by="west.01")
+    after = await edge.read(f"/v1/units/{town.unit('W-1')}", by="west.01")
     assert (after["status"], after["version"]) == (before["status"], before["version"])
 
 
@@ -109,11 +103,11 @@ async def test_both_screens_list_it_and_no_third(edge: Edge) -> None:
     first, second = await made(edge), await made(edge)
     assert (await step(edge, first, "decline", {"reason": "警力不足"}, by=ASKED, version=1)).status_code == 200
     for center, by in (("east", ASKER), ("west", ASKED), ("city", "city.01")):
-        found = await read(edge, f"/v1/centers/{center}/aid", by=by)
+        found = await edge.read(f"/v1/centers/{center}/aid", by=by)
         assert [one["aid_id"] for one in found["items"]] == [second, first]
-        waiting = await read(edge, f"/v1/centers/{center}/aid?phase=requested", by=by)
+        waiting = await edge.read(f"/v1/centers/{center}/aid?phase=requested", by=by)
         assert [one["aid_id"] for one in waiting["items"]] == [second]
-    assert (await read(edge, "/v1/centers/traffic-hq/aid", by=STRANGER))["items"] == []
+    assert (await edge.read("/v1/centers/traffic-hq/aid", by=STRANGER))["items"] == []
     is_problem(await edge.client.get("/v1/centers/west/aid", headers=edge.as_operator(ASKER)), 404, "not_found")
     pages = await every_page(edge, "/v1/centers/east/aid?limit=1", edge.as_operator(ASKER))
     assert [one["aid_id"] for page in pages for one in page] == [second, first]
@@ -159,7 +153,7 @@ async def test_a_missed_answer_is_recorded_once_and_shows_until_it_comes(edge: E
         await timers.step()
         await timers.step()
     await edge.project()
-    found = await read(edge, "/v1/centers/east/aid?overdue=true")
+    found = await edge.read("/v1/centers/east/aid?overdue=true", by=ASKER)
     assert [(one["aid_id"], one["version"]) for one in found["items"]] == [(late, 2)]
     assert (await step(edge, late, "accept", {}, by=ASKED, version=2)).status_code == 200
-    assert (await read(edge, "/v1/centers/east/aid?overdue=true"))["items"] == []
+    assert (await edge.read("/v1/centers/east/aid?overdue=true", by=ASKER))["items"] == []

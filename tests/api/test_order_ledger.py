@@ -7,34 +7,33 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
-from dispatch.handling.scribe import Change, Request
+from dispatch.handling.scribe import Change
 from dispatch.world import SystemClock
-from domain.event import Actor
 from domain.order.events import OrderLifted
-from domain.vocabulary import ActorKind, Role
+from domain.vocabulary import Role
 from tests.api.conftest import Edge
-from tests.api.orders_desk import CHIEF, EAST, decide, in_minutes, issued, read
+from tests.api.orders_desk import CHIEF, EAST, decide, in_minutes, issued
 from tests.api.test_problems import is_problem
 
 
 async def in_force(edge: Edge, **moment: Any) -> list[str]:
     query = "&".join(f"{name}={quote(str(value))}" for name, value in moment.items())
-    found = await read(edge, f"/v1/audit/orders?{query}")
+    found = await edge.read(f"/v1/audit/orders?{query}")
     return [one["number"][-3:] for one in found["items"]]
 
 
 async def test_the_ledger_is_seen_as_it_was_known(edge: Edge) -> None:
     first = await issued(edge)
-    known = (await read(edge, "/v1/orders?in_force=true"))["items"]
+    known = (await edge.read("/v1/orders?in_force=true"))["items"]
     position = (await edge.services.log.tip()).position
     await issued(edge)
     await decide(edge, first["order_id"], "lift", {"reason": "水位回落"}, by=CHIEF)
     assert await in_force(edge, position=position) == ["001"]
-    then = await read(edge, f"/v1/audit/orders?position={position}")
+    then = await edge.read(f"/v1/audit/orders?position={position}")
     assert then["items"] == known
     assert await in_force(edge) == ["002"]
     assert await in_force(edge, instant="2024-06-06T00:00:00Z") == []
-    everything = await read(edge, "/v1/audit/orders?in_force=false")
+    everything = await edge.read("/v1/audit/orders?in_force=false")
     assert [one["phase"] for one in everything["items"]] == ["issued", "lifted"]
 
 
@@ -46,8 +45,7 @@ async def test_a_lifting_that_was_reported_late_was_true_before_it_was_known(edg
     now = SystemClock().now()
     lifted_at = now - timedelta(minutes=20)
     lifted = OrderLifted(order=loaded.state.order, reason="电话解除", lifted_at=lifted_at)
-    request = Request(Actor(kind=ActorKind.SYSTEM, id="test"), now, edge.services.ids.new(), occurred_at=lifted_at)
-    await edge.services.scribe.record([Change(order_id, loaded.version, (lifted,))], request)
+    await edge.record(Change(order_id, loaded.version, (lifted,)), at=lifted_at)
     between = (now - timedelta(minutes=10)).isoformat()
     assert await in_force(edge, position=known_position, at=between) == ["001"]
     assert await in_force(edge, at=between) == []

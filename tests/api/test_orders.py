@@ -12,7 +12,7 @@ from dispatch.api.access.matrix import MATRIX
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
-from tests.api.orders_desk import AREA, CHIEF, EAST, TRAFFIC, a_draft, decide, in_minutes, issued, numbers, post, read
+from tests.api.orders_desk import AREA, CHIEF, EAST, TRAFFIC, a_draft, decide, in_minutes, issued, numbers, post
 from tests.api.test_access import ANY_ID, PROTECTED
 from tests.api.test_problems import is_problem
 from tests.api.test_reading import every_page
@@ -47,12 +47,12 @@ async def test_each_addressee_acknowledges_for_itself_and_nobody_makes_the_other
     order_id = (await issued(edge))["order_id"]
     first = await decide(edge, order_id, "acknowledge", YES | {"reference": "JJ-17"}, by=TRAFFIC)
     assert (first.status_code, first.headers["etag"]) == (200, '"1"')
-    order = await read(edge, f"/v1/orders/{order_id}")
+    order = await edge.read(f"/v1/orders/{order_id}")
     assert order["waiting_center_ids"] == [str(town.center("east"))]
     assert (order["addressees"][0]["answer"], order["addressees"][0]["reference"]) == ("acknowledged", "JJ-17")
     second = await decide(edge, order_id, "acknowledge", YES, by=EAST)
     assert second.status_code == 200, second.text
-    assert (await read(edge, f"/v1/orders/{order_id}"))["waiting_center_ids"] == []
+    assert (await edge.read(f"/v1/orders/{order_id}"))["waiting_center_ids"] == []
     lifted = await decide(edge, order_id, "lift", {"reason": "水位回落"}, by=CHIEF)
     assert lifted.status_code == 200, lifted.text
 
@@ -66,7 +66,7 @@ async def test_a_refusal_is_shown_with_its_reason_and_the_order_stays_in_force(e
     order_id = (await issued(edge))["order_id"]
     said = await decide(edge, order_id, "decline", {"edition": 1, "reason": "警力不足"}, by=EAST)
     assert said.status_code == 200, said.text
-    order = await read(edge, f"/v1/orders/{order_id}", by=CHIEF)
+    order = await edge.read(f"/v1/orders/{order_id}", by=CHIEF)
     assert (order["addressees"][1]["answer"], order["addressees"][1]["reason"]) == ("declined", "警力不足")
     assert order["is_in_force"]
     assert str(town.center("east")) in order["waiting_center_ids"]
@@ -78,7 +78,7 @@ async def test_an_amendment_is_acknowledged_anew_and_makes_older_decisions_stale
     change = {"text": "封闭九眼桥和安顺桥", "acknowledge_by": in_minutes(20), "reason": "水位上涨"}
     amended = await decide(edge, order_id, "amend", change, by=CHIEF)
     assert (amended.status_code, amended.headers["etag"], amended.json()["edition"]) == (200, '"3"', 2)
-    order = await read(edge, f"/v1/orders/{order_id}")
+    order = await edge.read(f"/v1/orders/{order_id}")
     assert (order["edition"], order["text"], len(order["waiting_center_ids"])) == (2, "封闭九眼桥和安顺桥", 2)
     stale = await decide(edge, order_id, "acknowledge", YES, by=EAST)
     is_problem(stale, 412, "stale_version")
@@ -94,7 +94,7 @@ async def test_an_extension_moves_the_end_and_asks_nobody_anew(edge: Edge) -> No
     until = in_minutes(720)
     extended = await decide(edge, order_id, "extend", {"expires_at": until, "reason": "洪峰推迟"}, by=CHIEF)
     assert extended.status_code == 200, extended.text
-    order = await read(edge, f"/v1/orders/{order_id}")
+    order = await edge.read(f"/v1/orders/{order_id}")
     assert order["ends_at"].replace("Z", "+00:00") == until
     assert order["waiting_center_ids"] == [str(town.center("traffic-hq"))]
 
@@ -159,7 +159,7 @@ async def test_lists_are_filtered_by_center_agency_kind_and_status(edge: Edge) -
     assert await numbers(edge, "?kind=evacuation") == ["002"]
     assert await numbers(edge, "?status=actual") == ["001"]
     assert await numbers(edge, "?overdue=true") == []
-    (exercise, _) = (await read(edge, "/v1/orders"))["items"]
+    (exercise, _) = (await edge.read("/v1/orders"))["items"]
     assert (exercise["status"], exercise["is_exercise"]) == ("exercise", True)
 
 
@@ -184,7 +184,7 @@ async def test_a_reader_waits_for_what_it_has_just_written(edge: Edge) -> None:
     path = f"/v1/orders?min_position={answer.json()['position']}"
     is_problem(await edge.client.get(path, headers=edge.as_operator(EAST)), 503, "projection_behind")
     await edge.project()
-    assert len((await read(edge, path, by=EAST))["items"]) == 1
+    assert len((await edge.read(path, by=EAST))["items"]) == 1
 
 
 async def test_an_etag_answers_304_while_the_order_stays_as_it_is(edge: Edge) -> None:

@@ -8,12 +8,12 @@ from uuid import UUID
 
 import asyncpg
 
-from dispatch.handling.scribe import Change, Request, as_fact
+from dispatch.handling.scribe import Change, as_fact
 from dispatch.partners import contracts
 from dispatch.partners.feed import Feed
-from domain.event import Actor, Explanation, Reason
+from domain.event import Explanation, Reason
 from domain.incident.events import IncidentRouted, Recipient
-from domain.vocabulary import ActorKind, AgencyRole, MessageStatus, Role
+from domain.vocabulary import AgencyRole, MessageStatus, Role
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
@@ -38,13 +38,7 @@ async def routed(edge: Edge, incident_id: str, **roles: AgencyRole) -> None:
         for agency, role in roles.items()
     )
     event = IncidentRouted(owner=loaded.state.owner, recipients=recipients, explanation=Explanation(policy="routing"))
-    await edge.services.scribe.record([Change(stream, loaded.version, (event,))], by_router(edge))
-    await edge.project()
-
-
-def by_router(edge: Edge) -> Request:
-    now = edge.services.clock.now()
-    return Request(actor=Actor(kind=ActorKind.SYSTEM, id="router"), received_at=now, request_id=edge.services.ids.new())
+    await edge.record(Change(stream, loaded.version, (event,)), by="router")
 
 
 async def told_to_all(edge: Edge) -> str:
@@ -119,7 +113,7 @@ async def test_an_exercise_is_not_there_for_a_partner(edge: Edge) -> None:
     actual = as_fact(first).event
     drill = actual.model_copy(update={"status": MessageStatus.EXERCISE, "number": "CD-20240605-0777"})
     stream = edge.services.ids.new()
-    await edge.services.scribe.record([Change(stream, 0, (drill,))], by_router(edge))
+    await edge.record(Change(stream, 0, (drill,)))
     incident_id = str(stream)
     await routed(edge, incident_id, police=AgencyRole.RESPONSIBLE)
     own = await edge.client.get("/v1/agencies/police/queue", headers=edge.as_operator("police-hq.01"))

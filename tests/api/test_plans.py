@@ -8,14 +8,14 @@ from uuid import UUID
 import httpx
 import pytest
 
-from dispatch.handling.scribe import Change, Request
-from domain.event import Actor, Explanation
+from dispatch.handling.scribe import Change
+from domain.event import Explanation
 from domain.identifiers import companion_of, rulebook_stream
 from domain.incident.events import IncidentRouted
 from domain.incident.plan_events import UnitsRecommended, WantedUnits
 from domain.rulebook.events import RulebookActivated, RulebookPublished
 from domain.rulebook.plans import AlarmLevel, ChecklistItem, ResponsePlan, ResponseRule
-from domain.vocabulary import ActorKind, UnitKind
+from domain.vocabulary import UnitKind
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
@@ -33,21 +33,12 @@ PLAN = ResponsePlan(
 WANTED = WantedUnits(agency="police", unit_kinds=(UnitKind.PATROL_CAR,), units=1)
 
 
-async def record(edge: Edge, stream_id: UUID, *events: Any, rule_version: int | None = None) -> None:
-    services = edge.services
-    actor = Actor(kind=ActorKind.SYSTEM, id="test")
-    request = Request(actor=actor, received_at=services.clock.now(), request_id=services.ids.new())
-    await services.scribe.record([Change(stream_id, None, events, rule_version=rule_version)], request)
-    await services.directory.catch_up()
-    await edge.project()
-
-
 @pytest.fixture
 async def incident_id(edge: Edge) -> str:
     """An accident in a town with a plan for it."""
     rules = town.rulebook(2).model_copy(update={"plans": (PLAN,)})
     activated = RulebookActivated(version=2, effective_at=edge.services.clock.now())
-    await record(edge, rulebook_stream(town.CITY), RulebookPublished(rulebook=rules), activated)
+    await edge.record(Change(rulebook_stream(town.CITY), None, (RulebookPublished(rulebook=rules), activated)))
     opened: str = (await edge.report())["incident_id"]
     return opened
 
@@ -129,7 +120,7 @@ async def test_without_names_those_of_the_latest_recommendation_are_sent(edge: E
         wanted=(WANTED,),
         unfilled=(1,),
     )
-    await record(edge, companion_of(UUID(incident_id)), recommended)
+    await edge.record(Change(companion_of(UUID(incident_id)), None, (recommended,)))
     assert (await card(edge, incident_id))[0]["recommendation"]["plan"] == "accident"
     sent = await send(edge, incident_id)
     assert sent.status_code == 201, sent.text
@@ -144,7 +135,7 @@ async def test_the_checklist_grows_with_the_alarm(edge: Edge, incident_id: str) 
     said = IncidentRouted(
         owner=town.ownership("east-station"), recipients=(), explanation=Explanation(policy="routing")
     )
-    await record(edge, UUID(incident_id), said, rule_version=2)
+    await edge.record(Change(UUID(incident_id), None, (said,), rule_version=2))
 
     async def items() -> list[str]:
         answer = await edge.client.get(f"/v1/incidents/{incident_id}/checklist", headers=edge.as_operator(OWNER))

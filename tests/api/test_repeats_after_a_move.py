@@ -14,7 +14,6 @@ from domain.event import Explanation
 from domain.incident.events import IncidentRouted
 from tests.api import town
 from tests.api.conftest import Edge
-from tests.api.test_partner_view import by_router
 from tests.api.test_problems import is_problem
 
 EAST = "east-station.01"
@@ -28,7 +27,7 @@ async def moved_west(edge: Edge, incident_id: str) -> None:
     event = IncidentRouted(
         owner=town.ownership("west-station"), recipients=(), explanation=Explanation(policy="routing")
     )
-    await edge.services.scribe.record([Change(stream, loaded.version, (event,))], by_router(edge))
+    await edge.record(Change(stream, loaded.version, (event,)), by="router")
 
 
 async def asked(edge: Edge, incident_id: str, what: str, body: Any, headers: Mapping[str, str]) -> httpx.Response:

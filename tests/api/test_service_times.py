@@ -9,13 +9,11 @@ from uuid import UUID
 import httpx
 import pytest
 
-from dispatch.handling.scribe import Change, Request
+from dispatch.handling.scribe import Change
 from domain.assignment.events import AssignmentMade, UnitEnRoute, UnitOnScene
-from domain.event import Actor
 from domain.identifiers import rulebook_stream
 from domain.rulebook.events import RulebookActivated, RulebookPublished
 from domain.rulebook.service_times import ServiceTime
-from domain.vocabulary import ActorKind
 from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_problems import is_problem
@@ -43,20 +41,12 @@ TRAVEL = ServiceTime(
 )
 
 
-async def record(edge: Edge, stream_id: UUID, *events: Any, at: datetime | None = None) -> None:
-    services = edge.services
-    actor = Actor(kind=ActorKind.SYSTEM, id="test")
-    request = Request(actor=actor, received_at=services.clock.now(), request_id=services.ids.new(), occurred_at=at)
-    await services.scribe.record([Change(stream_id, None, events)], request)
-    await services.directory.catch_up()
-
-
 async def rules(edge: Edge, version: int, *defined: ServiceTime, activated: bool = True) -> None:
     rulebook = town.rulebook(version).model_copy(update={"service_times": defined})
-    await record(edge, rulebook_stream(town.CITY), RulebookPublished(rulebook=rulebook))
+    await edge.record(Change(rulebook_stream(town.CITY), None, (RulebookPublished(rulebook=rulebook),)))
     if activated:
         effective = RulebookActivated(version=version, effective_at=edge.services.clock.now())
-        await record(edge, rulebook_stream(town.CITY), effective)
+        await edge.record(Change(rulebook_stream(town.CITY), None, (effective,)))
 
 
 async def arrived(edge: Edge, call_sign: str, *, after_s: float | None, by: str = "east-station.01") -> None:
@@ -80,7 +70,7 @@ async def arrived(edge: Edge, call_sign: str, *, after_s: float | None, by: str 
         steps.append((after_s, UnitOnScene))
     for seconds, step in steps:
         event = step if step is made else step(assignment_id=assignment_id, incident_id=incident_id)
-        await record(edge, unit, event, at=opened_at + timedelta(seconds=seconds))
+        await edge.record(Change(unit, None, (event,)), at=opened_at + timedelta(seconds=seconds))
     await edge.project()
 
 

@@ -20,7 +20,7 @@ from domain.vocabulary import CasePhase, CenterKind, IncidentPhase, OrderAnswer,
 from tests.api import orders_desk, town
 from tests.api.conftest import Edge
 from tests.api.test_cases import Case
-from tests.api.test_handovers import GIVER, TAKER, answer_it, offered, on_shift, read
+from tests.api.test_handovers import GIVER, TAKER, answer_it, offered, on_shift
 from tests.api.test_mutual_aid import made, step
 from tests.api.test_problems import is_problem
 
@@ -174,7 +174,7 @@ async def test_orders_cases_and_promises_are_all_on_the_list_and_nothing_else(ed
     found = await states(edge, tip)
     sizes: dict[str, int] = {}
     for code in ("east", "west", "traffic-hq", "east-station"):
-        listed = await read(edge, f"/v1/centers/{code}/open-items?min_position={tip}", by=f"{code}.01")
+        listed = await edge.read(f"/v1/centers/{code}/open-items?min_position={tip}", by=f"{code}.01")
         for name, key in KEYS.items():
             told = [one[key] for one in listed[name]]
             wanted = {str(one) for one, (kind, state) in found.items() if OPEN[name](kind, state, town.center(code))}
@@ -229,10 +229,10 @@ async def test_the_story_of_a_hand_over_and_of_aid_is_read_by_those_it_concerns(
     await on_shift(edge, GIVER, TAKER)
     aid_id = await made(edge, by="east-station.01", to="west")
     handover_id = await offered(edge, notes={aid_id: "等西区回话"})
-    (promise,) = (await read(edge, f"/v1/handovers/{handover_id}"))["aid"]
+    (promise,) = (await edge.read(f"/v1/handovers/{handover_id}", by=GIVER))["aid"]
     assert (promise["aid_id"], promise["side"], promise["note"]) == (aid_id, "asker", "等西区回话")
     assert (await answer_it(edge, handover_id, "sign", {}, by=TAKER)).status_code == 200
-    told = await read(edge, f"/v1/handovers/{handover_id}/history?language=en", by=DISTRICT)
+    told = await edge.read(f"/v1/handovers/{handover_id}/history?language=en", by=DISTRICT)
     assert [one["event"] for one in told["items"]] == ["handover.offered", "handover.signed"]
     assert "aid 1" in told["items"][0]["text"]
     first = await edge.client.get(f"/v1/handovers/{handover_id}/history?limit=1", headers=edge.as_operator(GIVER))
@@ -240,7 +240,7 @@ async def test_the_story_of_a_hand_over_and_of_aid_is_read_by_those_it_concerns(
     assert 'rel="next"' in first.headers["link"]
     assert (await step(edge, aid_id, "accept", {}, by="west.01", version=1)).status_code == 200
     for login in ("east-station.01", "west.01", "city.02"):
-        story = await read(edge, f"/v1/aid/{aid_id}/history", by=login)
+        story = await edge.read(f"/v1/aid/{aid_id}/history", by=login)
         assert [one["event"] for one in story["items"]] == ["aid.requested", "aid.accepted"]
     stranger = edge.as_operator("traffic-hq.01")
     is_problem(await edge.client.get(f"/v1/aid/{aid_id}/history", headers=stranger), 404, "not_found")

@@ -37,12 +37,6 @@ async def sent(edge: Edge, incident_id: str, call_sign: str = "E-1", **more: Any
     return assignment_id
 
 
-async def read(edge: Edge, path: str, by: str = BY) -> Any:
-    answer = await edge.client.get(path, headers=edge.as_operator(by))
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
 async def version_of(edge: Edge, path: str) -> int:
     answer = await edge.client.get(path, headers=edge.as_operator(BY))
     return int(answer.headers["etag"].strip('"'))
@@ -79,24 +73,24 @@ async def test_a_diverted_unit_rings_at_the_incident_that_lost_it(edge: Edge) ->
     done = answer.json()
     assert (done["incident_id"], done["from_incident_id"], done["from_assignment_id"]) == (second, first, key)
 
-    lost = await read(edge, f"/v1/incidents/{first}")
+    lost = await edge.read(f"/v1/incidents/{first}", by=BY)
     (entry,) = lost["assignments"]
     assert (entry["phase"], entry["diverted_to"], entry["reason"]) == (
         "cancelled",
-        (await read(edge, f"/v1/incidents/{second}"))["number"],
+        (await edge.read(f"/v1/incidents/{second}", by=BY))["number"],
         "那边有人被困",
     )
-    inbox = await read(edge, "/v1/centers/east-station/inbox", by="east-station.01")
+    inbox = await edge.read("/v1/centers/east-station/inbox", by="east-station.01")
     (row,) = [one for one in inbox["items"] if one["incident_id"] == first]
     (ring,) = [one for one in row["waiting_for"] if one["kind"] == "unit_lost"]
     assert (ring["call_sign"], ring["reason"]) == ("E-1", "那边有人被困")
-    story = await read(edge, f"/v1/incidents/{first}/timeline")
+    story = await edge.read(f"/v1/incidents/{first}/timeline", by=BY)
     assert "incident.unit_diverted" in [one["event"] for one in story["items"]]
-    (open_one,) = (await read(edge, f"/v1/units/{town.unit('E-1')}"))["assignments"]
+    (open_one,) = (await edge.read(f"/v1/units/{town.unit('E-1')}", by=BY))["assignments"]
     assert open_one["incident_id"] == second
 
     await sent(edge, first, "E-2")
-    inbox = await read(edge, "/v1/centers/east-station/inbox", by="east-station.01")
+    inbox = await edge.read("/v1/centers/east-station/inbox", by="east-station.01")
     assert not any(one["kind"] == "unit_lost" for row in inbox["items"] for one in row["waiting_for"])
 
 
@@ -122,7 +116,7 @@ async def test_off_the_more_urgent_incident_only_by_a_supervisor(edge: Edge) -> 
     is_problem(await divert(edge, key, first, second), 409, "unit.needed_more")
     is_problem(await divert(edge, key, first, second, override="此处可等待"), 403, "forbidden")
     assert (await divert(edge, key, first, second, by=CHIEF, override="此处可等待")).status_code == 201
-    (entry,) = (await read(edge, f"/v1/incidents/{first}"))["assignments"]
+    (entry,) = (await edge.read(f"/v1/incidents/{first}", by=BY))["assignments"]
     assert entry["diverted_although"] == "此处可等待"
 
 
@@ -137,9 +131,9 @@ async def test_a_stack_is_shown_put_in_order_and_taken_from(edge: Edge) -> None:
     async def places() -> list[int | None]:
         on_cards = []
         for incident_id in (first, second, third):
-            (entry,) = (await read(edge, f"/v1/incidents/{incident_id}"))["assignments"]
+            (entry,) = (await edge.read(f"/v1/incidents/{incident_id}", by=BY))["assignments"]
             on_cards.append(entry["waits"])
-        on_unit = {one["incident_id"]: one["waits"] for one in (await read(edge, path))["assignments"]}
+        on_unit = {one["incident_id"]: one["waits"] for one in (await edge.read(path, by=BY))["assignments"]}
         assert on_cards == [on_unit[incident_id] for incident_id in (first, second, third)]
         return on_cards
 
@@ -164,9 +158,9 @@ async def test_a_stack_is_shown_put_in_order_and_taken_from(edge: Edge) -> None:
     cleared = await edge.client.post(f"/v1/assignments/{waiting[0]}/clear", json={}, headers=edge.as_operator(BY))
     assert cleared.status_code == 200
     await edge.project()
-    story = await read(edge, f"/v1/incidents/{first}/timeline")
+    story = await edge.read(f"/v1/incidents/{first}/timeline", by=BY)
     assert "assignment.promoted" in [one["event"] for one in story["items"]]
-    left = (await read(edge, path))["assignments"]
+    left = (await edge.read(path, by=BY))["assignments"]
     assert [(one["incident_id"], one["waits"]) for one in left] == [(first, None), (third, 1)]
 
 
@@ -185,9 +179,9 @@ async def test_an_operation_shows_its_units_and_a_restricted_one_is_not_told_on_
         done = await edge.client.post(path, json=wanted, headers=chief | edge.key())
         assert done.status_code == 201, done.text
         await edge.project()
-        (unit,) = (await read(edge, f"/v1/city-operations/{known_as}", by=CHIEF))["units"]
+        (unit,) = (await edge.read(f"/v1/city-operations/{known_as}", by=CHIEF))["units"]
         assert (unit["call_sign"], unit["purpose"], unit["has_begun"]) == (call_sign, f"for {code}", False)
-        (shown,) = (await read(edge, f"/v1/units/{town.unit(call_sign)}"))["reservations"]
+        (shown,) = (await edge.read(f"/v1/units/{town.unit(call_sign)}", by=BY))["reservations"]
         told = (None, None) if restricted else (f"for {code}", planned.json()["operation_id"])
         assert (shown["purpose"], shown["operation_id"]) == told
     hidden = {"purpose": "x", "operation": known_as, **span}
@@ -212,7 +206,7 @@ async def test_a_reserved_unit_is_on_the_roster_and_assigned_only_with_a_reason(
     done = await edge.client.post(path, json=wanted, headers=edge.as_operator(CHIEF) | edge.key())
     assert done.status_code == 201, done.text
     await edge.project()
-    (shown,) = (await read(edge, f"/v1/units/{unit_id}"))["reservations"]
+    (shown,) = (await edge.read(f"/v1/units/{unit_id}", by=BY))["reservations"]
     assert shown["reservation_id"] == done.json()["reservation_id"]
     assert (shown["purpose"], shown["has_begun"]) == ("火炬传递沿线备勤", True)
     is_problem(
@@ -224,7 +218,7 @@ async def test_a_reserved_unit_is_on_the_roster_and_assigned_only_with_a_reason(
     incident_id = (await edge.report())["incident_id"]
     is_problem(await send(edge, incident_id), 409, "unit.reserved")
     key = await sent(edge, incident_id, override="附近没有其他车")
-    (entry,) = (await read(edge, f"/v1/incidents/{incident_id}"))["assignments"]
+    (entry,) = (await edge.read(f"/v1/incidents/{incident_id}", by=BY))["assignments"]
     assert (entry["assignment_id"], entry["override"]) == (key, "附近没有其他车")
 
     release = f"{path}/{shown['reservation_id']}/release"
@@ -232,7 +226,7 @@ async def test_a_reserved_unit_is_on_the_roster_and_assigned_only_with_a_reason(
         answer = await edge.client.post(release, json={"reason": "活动取消"}, headers=edge.as_operator(CHIEF))
         assert answer.status_code == 200, answer.text
     await edge.project()
-    assert (await read(edge, f"/v1/units/{unit_id}"))["reservations"] == []
+    assert (await edge.read(f"/v1/units/{unit_id}", by=BY))["reservations"] == []
     unknown = f"{path}/{UUID(int=1)}/release"
     is_problem(
         await edge.client.post(unknown, json={"reason": "x"}, headers=edge.as_operator(CHIEF)),

@@ -10,7 +10,6 @@ from dispatch.world import SystemClock
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge
-from tests.api.orders_desk import read
 from tests.api.test_problems import is_problem
 from tests.api.test_reading import every_page
 from tests.ingest.stage import fixture
@@ -53,13 +52,13 @@ async def come(edge: Edge, name: str, **said: Any) -> None:
 
 async def listed(edge: Edge, query: str = "") -> dict[str, str]:
     """Identifier → state."""
-    found = await read(edge, f"/v1/warnings{query}", by=READER)
+    found = await edge.read(f"/v1/warnings{query}", by=READER)
     return {one["identifier"]: one["state"] for one in found["items"]}
 
 
 async def test_a_warning_is_in_the_ledger_before_any_incident(edge: Edge) -> None:
     await come(edge, "w1", sent=-10)
-    (warning,) = (await read(edge, "/v1/warnings?in_force=true", by=READER))["items"]
+    (warning,) = (await edge.read("/v1/warnings?in_force=true", by=READER))["items"]
     assert (warning["event"], warning["severity"], warning["urgency"]) == ("山洪", "severe", "Immediate")
     assert (warning["sender"], warning["identifier"], warning["state"]) == (SENDER, "w1", "in_force")
     assert warning["area"]["description"] == "Jinjiang; 锦江区"
@@ -83,7 +82,7 @@ async def test_the_same_warning_through_two_gateways_is_one_line(edge: Edge) -> 
         headers = edge.as_role(Role.GATEWAY, gateway=gateway) | {"Content-Type": "application/cap+xml"}
         await edge.client.post("/v1/ingest/cap", content=said, headers=headers)
     await edge.project()
-    assert len((await read(edge, "/v1/warnings", by=READER))["items"]) == 1
+    assert len((await edge.read("/v1/warnings", by=READER))["items"]) == 1
 
 
 async def test_a_warning_sent_again_under_its_own_name_takes_its_own_place(edge: Edge) -> None:
@@ -128,7 +127,7 @@ async def test_an_exercise_is_marked_and_ends_no_warning(edge: Edge) -> None:
     await come(edge, "x1", sent=-20, kind="Cancel", refers_to=("w1",), status="Exercise")
     await come(edge, "x2", sent=-20, status="Test")
     assert await listed(edge, "?in_force=true") == {"w1": "in_force", "x2": "in_force"}
-    found = (await read(edge, "/v1/warnings?in_force=true", by=READER))["items"]
+    found = (await edge.read("/v1/warnings?in_force=true", by=READER))["items"]
     assert {one["identifier"]: (one["status"], one["is_exercise"]) for one in found} == {
         "w1": ("actual", False),
         "x2": ("test", True),
@@ -142,17 +141,17 @@ async def test_one_warning_shows_its_whole_chain_from_any_message(edge: Edge) ->
     await come(edge, "w3", sent=-20, kind="Update", refers_to=("w2",))
     await come(edge, "w4", sent=-10, kind="Cancel", refers_to=("w3",))
     await come(edge, "other", sent=-10)
-    items = (await read(edge, "/v1/warnings", by=READER))["items"]
+    items = (await edge.read("/v1/warnings", by=READER))["items"]
     last = next(one for one in items if one["identifier"] == "w4")
-    chain = (await read(edge, f"/v1/warnings/{last['warning_id']}", by=READER))["chain"]
+    chain = (await edge.read(f"/v1/warnings/{last['warning_id']}", by=READER))["chain"]
     states = {"w1": "replaced", "w2": "replaced", "w3": "cancelled", "w4": "cancellation"}
     assert {one["identifier"]: one["state"] for one in chain} == states
     assert [one["identifier"] for one in chain] == list(states)
-    first = await read(edge, f"/v1/warnings/{chain[0]['warning_id']}", by=READER)
+    first = await edge.read(f"/v1/warnings/{chain[0]['warning_id']}", by=READER)
     assert first["chain"] == chain
     assert first["infos"] == chain[:1]
     assert first["infos"][0]["ended_by"]["warning_id"] == chain[1]["warning_id"]
-    then = await read(edge, f"/v1/warnings/{chain[2]['warning_id']}?at={quote(at(-15))}", by=READER)
+    then = await edge.read(f"/v1/warnings/{chain[2]['warning_id']}?at={quote(at(-15))}", by=READER)
     assert [one["state"] for one in then["chain"]] == ["replaced", "replaced", "in_force"]
 
 
@@ -161,10 +160,10 @@ async def test_infos_that_say_something_else_are_lines_of_one_message(edge: Edge
     headers = edge.as_role(Role.GATEWAY, gateway=town.GATEWAY) | {"Content-Type": "application/cap+xml"}
     await edge.client.post("/v1/ingest/cap", content=said, headers=headers)
     await edge.project()
-    items = (await read(edge, "/v1/warnings", by=READER))["items"]
+    items = (await edge.read("/v1/warnings", by=READER))["items"]
     assert sorted(one["severity"] for one in items) == ["extreme", "severe"]
     (warning_id,) = {one["warning_id"] for one in items}
-    assert len((await read(edge, f"/v1/warnings/{warning_id}", by=READER))["infos"]) == 2
+    assert len((await edge.read(f"/v1/warnings/{warning_id}", by=READER))["infos"]) == 2
 
 
 async def test_a_list_is_walked_by_its_links_and_a_missing_warning_is_404(edge: Edge) -> None:
@@ -183,11 +182,9 @@ async def test_the_record_shows_warnings_as_they_were_known(edge: Edge) -> None:
     await come(edge, "w1", sent=-30)
     position = (await edge.services.log.tip()).position
     await come(edge, "w2", sent=-20, kind="Cancel", refers_to=("w1",))
-    then = await read(edge, f"/v1/audit/warnings?position={position}")
+    then = await edge.read(f"/v1/audit/warnings?position={position}")
     assert [(one["identifier"], one["state"]) for one in then["items"]] == [("w1", "in_force")]
-    assert (await read(edge, "/v1/audit/warnings"))["items"] == []
-    true_then = await read(edge, f"/v1/audit/warnings?true_at={quote(at(-25))}")
+    assert (await edge.read("/v1/audit/warnings"))["items"] == []
+    true_then = await edge.read(f"/v1/audit/warnings?true_at={quote(at(-25))}")
     assert [one["identifier"] for one in true_then["items"]] == ["w1"]
-    assert [one["state"] for one in (await read(edge, "/v1/audit/warnings?in_force=false"))["items"]] == [
-        "cancellation"
-    ]
+    assert [one["state"] for one in (await edge.read("/v1/audit/warnings?in_force=false"))["items"]] == ["cancellation"]

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dispatch.store.memory import MemoryLog
-from tests.handling.world import Watch, World
+from tests.handling.world import World, settled
 
 
 @pytest.fixture
 async def world() -> World:
-    watch = Watch()
-    return await World(MemoryLog(watch), watch).settle()
+    return await settled()

@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from dispatch.directory import Directory
 from dispatch.handling.headquarters import HeadquartersDesk, HeadquartersDraft, scope_of
 from dispatch.store.memory import MemoryLog
-from dispatch.workers.ownership import SoleOwnership
-from dispatch.workers.timers.watch import Timers
 from domain.center.events import CenterClosed
 from domain.event import Event, Fact
 from domain.headquarters.commands import ExtendHeadquarters
@@ -39,6 +37,7 @@ from tests.handling.world import (
     Interleaved,
     Watch,
     World,
+    settled,
 )
 
 CODE = "flood"
@@ -60,26 +59,11 @@ def a_draft(**changed: Any) -> HeadquartersDraft:
     return HeadquartersDraft(**fields | changed)
 
 
-async def settled() -> World:
-    watch = Watch()
-    return await World(MemoryLog(watch), watch).settle()
-
-
 async def formed(world: World) -> HeadquartersDesk:
     desk = HeadquartersDesk(world.scribe, world.directory)
     await desk.open(a_draft(), world.request())
     await world.directory.catch_up()
     return desk
-
-
-def timers(world: World) -> Timers:
-    return Timers(
-        log=world.log,
-        scribe=world.scribe,
-        directory=world.directory,
-        clock=world.watch,
-        ownership=SoleOwnership(),
-    )
 
 
 async def incident(world: World, incident_id: UUID) -> IncidentState:
@@ -136,7 +120,7 @@ async def test_nobody_offers_it_incidents_and_it_takes_none_of_those_it_does_not
 
 
 async def test_standing_down_gives_all_back_by_name_in_the_same_append() -> None:
-    world = await settled()
+    world = await settled(is_ticking=True)
     desk = await formed(world)
     mine, other, over, kept = [await world.open() for _ in range(4)]
     for one in (mine, other, over, kept):
@@ -166,7 +150,7 @@ async def test_standing_down_gives_all_back_by_name_in_the_same_append() -> None
         (other, NEXT_STATION),
         (over, STATION),
     }
-    assert len({fact.recorded_at for fact in facts}) == 1
+    assert len({fact.recorded_at for fact in facts}) == 1, "two appends are never at the same instant here"
     assert world.directory.center(NODE) is None
     assert world.directory.known_center(NODE) is not None
     assert (world.directory.seen_from(NODE), world.directory.commanded_by(CHIEF)) == ((NODE,), frozenset())
@@ -178,7 +162,7 @@ async def test_it_ends_by_itself_at_its_time_once_and_a_giver_that_closed_is_rep
     incident_id = await world.open()
     await desk.take(STREAM, incident_id, "x", world.request())
     await world.tell(STATION, CenterClosed(valid_to=START.date(), reason="moved"))
-    watch = timers(world)
+    watch = world.timers()
     world.watch.forward(hours=11)
     assert await watch.step() == 0
     later = world.watch.now() + timedelta(hours=2)
@@ -192,7 +176,7 @@ async def test_it_ends_by_itself_at_its_time_once_and_a_giver_that_closed_is_rep
     world.watch.forward(hours=1)
     assert await watch.step() == 1
     assert await watch.step() == 0
-    assert await timers(world).step() == 0, "another owner finds nothing left to say"
+    assert await world.timers().step() == 0, "another owner finds nothing left to say"
     (ended,) = [event for event in await world.facts(STREAM) if isinstance(event, HeadquartersExpired)]
     assert (ended.due_at, ended.late_s) == (later, 1800.0)
     assert [one.to.center_id for one in ended.returned] == [DISTRICT]

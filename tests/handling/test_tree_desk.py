@@ -20,13 +20,10 @@ from dispatch.audit.tree import tree_as_of
 from dispatch.directory import Directory
 from dispatch.directory_entries import CameraEntry
 from dispatch.handling.incidents import Move
-from dispatch.handling.tree import Left, LeftBehind, TreeDesk, change_id_of, nobody_counts
+from dispatch.handling.tree import Left, TreeDesk, change_id_of
 from dispatch.jurisdiction import shape_of
-from dispatch.store.memory import MemoryLog
 from dispatch.territory import SLIVER_M2, after, area_m2, judged, moved
-from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.timers.many_streams import LOOK_AGAIN_AFTER
-from dispatch.workers.timers.watch import Timers
 from domain.center import decider as center_decider
 from domain.center.commands import EstablishCenter
 from domain.center.events import (
@@ -43,7 +40,7 @@ from domain.event import GeoPoint
 from domain.identifiers import tree_stream
 from domain.refusals import Refusal, Refused
 from domain.vocabulary import CenterKind
-from tests.handling.world import CITY, DISTRICT, NEXT_STATION, START, STATION, Watch, World
+from tests.handling.world import CITY, DISTRICT, NEXT_STATION, START, STATION, World, settled
 
 HERE, THERE = GeoPoint(lon=104.08, lat=30.65), GeoPoint(lon=104.15, lat=30.65)
 """On the first station's ground, near the border; and on the next one's."""
@@ -82,9 +79,8 @@ def opening(center_id: UUID, code: str, parent_id: UUID, area: Any = ()) -> Cent
     return CenterChange(center_id=center_id, code=code, opens=said)
 
 
-async def settled() -> tuple[World, TreeDesk]:
-    watch = Watch()
-    world = await World(MemoryLog(watch), watch).settle()
+async def begun() -> tuple[World, TreeDesk]:
+    world = await settled()
     return world, TreeDesk(world.scribe, world.directory)
 
 
@@ -99,24 +95,13 @@ def owner_of(directory: Directory, point: GeoPoint) -> UUID:
     return directory.locate(point)[-1].id
 
 
-def timers(world: World, left: LeftBehind = nobody_counts) -> Timers:
-    return Timers(
-        log=world.log,
-        scribe=world.scribe,
-        directory=world.directory,
-        clock=world.watch,
-        ownership=SoleOwnership(),
-        left=left,
-    )
-
-
 async def test_a_border_moves_at_its_instant_and_routing_of_before_is_found_again() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     asked = world.request()
     at = START + timedelta(days=1)
     outcome = await desk.schedule(a_change(*BORDER_MOVES, at=at), asked, left={})
     assert outcome.answer["state"] == "scheduled"
-    watch = timers(world)
+    watch = world.timers()
     world.watch.forward(hours=23)
     assert await watch.step() == 0
     await world.directory.catch_up()
@@ -124,7 +109,7 @@ async def test_a_border_moves_at_its_instant_and_routing_of_before_is_found_agai
     before = (await world.log.tip()).position
     world.watch.forward(hours=2)
     assert await watch.step() == 1
-    assert (await watch.step(), await timers(world).step()) == (0, 0)
+    assert (await watch.step(), await world.timers().step()) == (0, 0)
     await world.directory.catch_up()
     assert owner_of(world.directory, HERE) == NEXT_STATION
     facts = await world.facts(change_id_of(asked))
@@ -136,7 +121,7 @@ async def test_a_border_moves_at_its_instant_and_routing_of_before_is_found_agai
 
 
 async def test_the_past_is_not_redrawn_and_a_correction_says_that_it_is_one() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     past = START - timedelta(days=30)
     with pytest.raises(Refused) as refused:
         await desk.schedule(a_change(*BORDER_MOVES, at=past), world.request(), left={})
@@ -172,7 +157,7 @@ async def test_the_past_is_not_redrawn_and_a_correction_says_that_it_is_one() ->
     ],
 )
 async def test_what_cannot_be_is_refused_and_nothing_is_recorded(changes: list[CenterChange], code: str) -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     position = (await world.log.tip()).position
     for at in (START, START + timedelta(days=1)):
         with pytest.raises(Refused) as refused:
@@ -182,7 +167,7 @@ async def test_what_cannot_be_is_refused_and_nothing_is_recorded(changes: list[C
 
 
 async def test_a_ground_that_crosses_itself_is_no_ground_and_a_gap_is_only_warned_of() -> None:
-    world, _ = await settled()
+    world = await settled()
     before = dict(world.directory.centers)
     bow = ((((104.0, 30.6), (104.1, 30.7), (104.1, 30.6), (104.0, 30.7), (104.0, 30.6)),),)
     crossed = (CenterChange(center_id=STATION, code="station", area=bow),)
@@ -201,7 +186,7 @@ async def test_a_ground_that_crosses_itself_is_no_ground_and_a_gap_is_only_warne
 
 
 async def test_a_center_moves_with_all_below_it_and_what_is_based_there_follows() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     await now(
         world,
         desk,
@@ -238,7 +223,7 @@ class Looked(dict[UUID, CameraEntry]):
 async def test_all_cameras_are_looked_through_once_for_centers_that_moved_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     districts = (CenterChange(center_id=DISTRICT, code="district", area=()), opening(EAST, "east", CITY))
     await now(world, desk, *districts)
     known = Directory(world.log, "chengdu")
@@ -260,7 +245,7 @@ async def test_all_cameras_are_looked_through_once_for_centers_that_moved_togeth
 
 
 async def test_a_center_closes_when_nothing_is_left_there_and_a_load_of_the_city_does_not_open_it_again() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     closing = CenterChange(center_id=STATION, code="station", closes=True)
     left = {STATION: {"open_incidents": 2, "shifts": 1, "units": 3}}
     with pytest.raises(Refused) as refused:
@@ -287,7 +272,7 @@ async def test_a_center_closes_when_nothing_is_left_there_and_a_load_of_the_city
 
 
 async def test_a_center_that_is_to_close_is_counted_at_its_instant_and_closes_when_nothing_is_left() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     asked = world.request()
     closing = CenterChange(center_id=STATION, code="station", closes=True)
     await desk.schedule(a_change(closing, at=START + timedelta(days=1)), asked, left={STATION: {"shifts": 9}})
@@ -297,7 +282,7 @@ async def test_a_center_that_is_to_close_is_counted_at_its_instant_and_closes_wh
         assert list(center_ids) == [STATION]
         return known.pop(0)
 
-    watch = timers(world, left)
+    watch = world.timers(left)
     world.watch.forward(days=1)
     assert (await watch.step(), await watch.step(), len(known)) == (0, 0, 1), "not known yet, and not asked at once"
     world.watch.forward(seconds=LOOK_AGAIN_AFTER.total_seconds())
@@ -310,7 +295,7 @@ async def test_a_center_that_is_to_close_is_counted_at_its_instant_and_closes_wh
 
 
 async def test_a_center_that_still_has_work_at_its_instant_stays_and_that_is_a_fact() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     asked = world.request()
     closing = CenterChange(center_id=STATION, code="station", closes=True)
     widened = ground(NEXT_STATION, "station-2", 104.1, 104.15)
@@ -320,7 +305,7 @@ async def test_a_center_that_still_has_work_at_its_instant_stays_and_that_is_a_f
         return {one: {"open_incidents": 2, "units": 1} for one in center_ids}
 
     world.watch.forward(days=1)
-    assert await timers(world, left).step() == 1
+    assert await world.timers(left).step() == 1
     await world.directory.catch_up()
     fact = (await world.facts(change_id_of(asked)))[-1]
     assert isinstance(fact, TreeChangeRefused)
@@ -331,16 +316,15 @@ async def test_a_center_that_still_has_work_at_its_instant_stays_and_that_is_a_f
 
 
 async def test_a_change_that_can_no_longer_be_when_its_instant_comes_is_refused_as_a_fact() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     asked, other = world.request(), world.request()
     at = START + timedelta(days=1)
     widened = ground(NEXT_STATION, "station-2", 104.1, 104.25)
     await desk.schedule(a_change(widened, at=at), asked, left={})
     await desk.schedule(a_change(opening_station(), at=at), other, left={})
     world.watch.forward(days=1)
-    watch = timers(world)
+    watch = world.timers()
     assert await watch.step() + await watch.step() == 2
-    states = {entry.id: entry.state for entry in world.directory.changes.values()}
     await world.directory.catch_up()
     states = {entry.id: entry.state for entry in world.directory.changes.values()}
     assert sorted(states.values()) == ["applied", "refused"]
@@ -360,12 +344,12 @@ def opening_station() -> CenterChange:
 
 
 async def test_a_change_is_called_off_before_its_instant_and_not_after() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     asked = world.request()
     await desk.schedule(a_change(*BORDER_MOVES, at=START + timedelta(days=1)), asked, left={})
     await desk.call_off(change_id_of(asked), "postponed", world.request())
     world.watch.forward(days=2)
-    assert await timers(world).step() == 0
+    assert await world.timers().step() == 0
     done = await now(world, desk, *BORDER_MOVES)
     with pytest.raises(Refused) as refused:
         await desk.call_off(done, "x", world.request())
@@ -373,7 +357,7 @@ async def test_a_change_is_called_off_before_its_instant_and_not_after() -> None
 
 
 async def test_what_is_open_stays_with_its_owner_until_somebody_moves_it_and_who_was_first_keeps_it() -> None:
-    world, desk = await settled()
+    world, desk = await begun()
     mine, taken = await world.open(), await world.open()
     await now(world, desk, *BORDER_MOVES)
     state = (await world.incidents.state(mine)).state
@@ -402,7 +386,7 @@ steps = st.lists(st.tuples(st.sampled_from([STATION, NEXT_STATION]), edges, edge
 @given(steps)
 def test_whatever_is_asked_no_two_stations_ever_share_ground_and_none_leaves_its_district(plan: list[Any]) -> None:
     async def story() -> None:
-        world, desk = await settled()
+        world, desk = await begun()
         codes = {STATION: "station", NEXT_STATION: "station-2"}
         for center_id, west, east, is_ahead in plan:
             if west >= east:
@@ -412,7 +396,7 @@ def test_whatever_is_asked_no_two_stations_ever_share_ground_and_none_leaves_its
             with contextlib.suppress(Refused):
                 await desk.schedule(change, world.request(), left={})
             world.watch.forward(minutes=40)
-            await timers(world).step()
+            await world.timers().step()
             await world.directory.catch_up()
             stations = [one for one in world.directory.centers.values() if one.kind is CenterKind.STATION]
             district = world.directory.centers[DISTRICT]

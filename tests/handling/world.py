@@ -16,9 +16,12 @@ from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.opening import Numbering, Opening, numbers_used, open_incident_changes
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Change, IdempotencyKey, Outcome, Request, Scribe, as_fact
+from dispatch.handling.tree import LeftBehind, nobody_counts
 from dispatch.ports import AppendCommand, EventLog, UnitPosition, Verdict
 from dispatch.store.memory import MemoryLog, MemoryRoster
 from dispatch.store.vault import MemorySealer
+from dispatch.workers.ownership import SoleOwnership
+from dispatch.workers.timers.watch import Timers
 from domain.assignment.events import UnitRegistered, UnitWentOnDuty
 from domain.camera.events import CameraAttached
 from domain.center.events import CenterEstablished
@@ -65,6 +68,17 @@ class Watch:
 
     def forward(self, **span: float) -> datetime:
         self._now += timedelta(**span)
+        return self._now
+
+
+class Ticking:
+    """A clock that never says the same instant twice."""
+
+    def __init__(self) -> None:
+        self._now = START
+
+    def now(self) -> datetime:
+        self._now += timedelta(microseconds=1)
         return self._now
 
 
@@ -199,6 +213,17 @@ class World:
         await self.directory.catch_up()
         return self
 
+    def timers(self, left: LeftBehind = nobody_counts) -> Timers:
+        """One life of the timers, which hold nothing of what an earlier one noticed."""
+        return Timers(
+            log=self.log,
+            scribe=self.scribe,
+            directory=self.directory,
+            clock=self.watch,
+            ownership=SoleOwnership(),
+            left=left,
+        )
+
     async def publish(self, rulebook: Rulebook) -> None:
         """Another version of the rules, in force at once."""
         activated = RulebookActivated(version=rulebook.version, effective_at=self.watch.now())
@@ -241,6 +266,12 @@ class World:
     async def everything(self, *, after: int = 0) -> list[Fact[Event]]:
         """The whole log."""
         return [as_fact(row) for row in await self.log.read_after(after, limit=100_000)]
+
+
+async def settled(*, is_ticking: bool = False) -> World:
+    """The city on a log of its own. Ticking: each append is recorded at an instant of its own."""
+    watch = Watch()
+    return await World(MemoryLog(Ticking() if is_ticking else watch), watch).settle()
 
 
 def registered(call_sign: str) -> UnitRegistered:

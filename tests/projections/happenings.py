@@ -26,7 +26,10 @@ from domain.event import Actor, Envelope, Event, Frozen, GeoPoint, Personal
 from domain.identifiers import case_id_for, checklist_of, companion_of, outcome_of
 from domain.report.events import ReportFiled
 from domain.vocabulary import ActorKind, MessageStatus
+from projections import fold
 from projections.addressing import ASSIGNMENTS, CASES, CHECKLISTS, COMPANIONS, DECISIONS, OUTCOMES
+from projections.fold import MemoryRows
+from projections.projection import Projection, Row
 from tests.domain.incident_story import OPENED
 
 BEGAN_AT = datetime(2026, 7, 3, 18, 0, tzinfo=UTC)
@@ -200,6 +203,20 @@ def stories(draw: st.DrawFn, *, facts_max: int = 30) -> list[Happening]:
         prelude += [Happening(case_id_for(one), case, 0, SYSTEM)]
     prelude += [Happening(OTHERS[0], draw(values_of(ReportFiled)), 0, SYSTEM)]
     return prelude + draw(st.lists(happenings(), max_size=facts_max))
+
+
+def happened(stream_id: UUID, *events: Event) -> list[Happening]:
+    """Facts of one stream, in this order."""
+    return [Happening(stream_id, event, 0, SYSTEM) for event in events]
+
+
+def row_after(projection: Projection, stream_id: UUID, *events: Event) -> Row:
+    """The row of a stream after its facts. None of them may be parked."""
+    rows = MemoryRows(projection)
+    recorded = as_recorded(happened(stream_id, *events))
+    rows.take(fold.read(recorded, len(recorded)))
+    assert rows.parked == []
+    return rows.rows[stream_id,]
 
 
 @cache

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from domain.event import Event
 from domain.incident.events import IncidentEscalated, IncidentUnmerged
-from projections import fold
 from projections.board import Board
-from projections.fold import MemoryRows
 from projections.inbox import waiting_for
 from projections.projection import Row
 from tests.domain.incident_story import ACCEPTED, DISTRICT, MERGED, NOON, OPENED, OTHER_STATION, ROUTED, WHY, owned_by
-from tests.projections.happenings import INCIDENTS, SYSTEM, Happening, as_recorded
+from tests.projections import happenings
+from tests.projections.happenings import INCIDENTS
 
 ONE = INCIDENTS[0]
 UNMERGED = IncidentUnmerged(merge_id=MERGED.merge_id, from_incident_id=MERGED.into_incident_id)
@@ -21,15 +18,7 @@ COUNTS = {"decision_version", "updated_position", "updated_at"}
 
 
 def row_after(*events: Event) -> Row:
-    rows = MemoryRows(Board())
-    recorded = as_recorded(happened(events))
-    rows.take(fold.read(recorded, len(recorded)))
-    assert rows.parked == []
-    return rows.rows[ONE,]
-
-
-def happened(events: Sequence[Event]) -> list[Happening]:
-    return [Happening(ONE, event, 0, SYSTEM) for event in events]
+    return happenings.row_after(Board(), ONE, *events)
 
 
 def columns_of(row: Row) -> dict[str, object]:

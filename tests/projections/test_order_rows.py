@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,8 +15,6 @@ from domain.order.events import MissedAnswer, OrderAcknowledgementMissed
 from domain.order.state import is_in_force
 from domain.refusals import Refusal
 from domain.vocabulary import OrderAnswer, OrderPhase
-from projections import fold
-from projections.fold import MemoryRows
 from projections.orders import Orders, item
 from projections.projection import Row
 from tests.domain.order_story import (
@@ -39,8 +36,9 @@ from tests.domain.order_story import (
     declined,
 )
 from tests.domain.test_order import ASKED
+from tests.projections import happenings
 from tests.projections.conftest import City
-from tests.projections.happenings import SYSTEM, Happening, as_recorded
+from tests.projections.happenings import happened
 
 MISSED = OrderAcknowledgementMissed(
     edition=1,
@@ -51,16 +49,8 @@ MISSED = OrderAcknowledgementMissed(
 )
 
 
-def happened(events: Sequence[Event], stream: UUID = ORDER) -> list[Happening]:
-    return [Happening(stream, event, 0, SYSTEM) for event in events]
-
-
 def row_after(*events: Event) -> Row:
-    rows = MemoryRows(Orders())
-    recorded = as_recorded(happened(events))
-    rows.take(fold.read(recorded, len(recorded)))
-    assert rows.parked == []
-    return rows.rows[ORDER,]
+    return happenings.row_after(Orders(), ORDER, *events)
 
 
 def test_an_issued_order_waits_for_all_it_is_addressed_to() -> None:
@@ -128,7 +118,7 @@ def test_a_row_says_what_the_decider_believes(asked: list[object], minutes: int)
 
 async def test_rows_of_orders_are_the_same_live_and_rebuilt(city: City) -> None:
     """The fixture rebuilds every projection at the end and compares."""
-    await city.tell(happened((ISSUED, acknowledged(TO_EAST), MISSED)))
-    await city.tell(happened((AMENDED, acknowledged(TO_TRAFFIC, edition=2), LIFTED)))
-    await city.tell(happened((ISSUED, EXTENDED, EXPIRED), UUID(int=0x5001)))
+    await city.tell(happened(ORDER, ISSUED, acknowledged(TO_EAST), MISSED))
+    await city.tell(happened(ORDER, AMENDED, acknowledged(TO_TRAFFIC, edition=2), LIFTED))
+    await city.tell(happened(UUID(int=0x5001), ISSUED, EXTENDED, EXPIRED))
     assert len(await city.rows(Orders())) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from domain.assignment.events import AssignmentAcknowledged, AssignmentMade, UnitOnScene, UnitRegistered, UnitWentOnDuty
 from domain.camera.events import CameraDetached, CameraInstalled, SiteBuilt
-from domain.event import Event, GeoPoint, Personal, Place
+from domain.event import GeoPoint, Personal, Place
 from domain.identifiers import companion_of
 from domain.incident.events import (
     AgencyAccepted,
@@ -51,7 +51,7 @@ from tests.domain.incident_story import (
     owned_by,
 )
 from tests.projections.conftest import City
-from tests.projections.happenings import BEGAN_AT, INCIDENTS, OTHERS, SYSTEM, UNITS, Happening
+from tests.projections.happenings import BEGAN_AT, INCIDENTS, OTHERS, UNITS, happened
 
 ONE, TWO, THREE = INCIDENTS
 UNIT = UNITS[0]
@@ -66,16 +66,12 @@ MADE = AssignmentMade(
 )
 
 
-def facts(stream: UUID, *events: Event) -> list[Happening]:
-    return [Happening(stream, event, 0, SYSTEM) for event in events]
-
-
 async def numbers(city: City, query: Any) -> list[UUID]:
     return [row["incident_id"] for row in await city.ask(query)]
 
 
 async def test_owner_ancestors_and_recipients_see_an_incident_and_others_do_not(city: City) -> None:
-    await city.tell(facts(ONE, OPENED, ROUTED))
+    await city.tell(happened(ONE, OPENED, ROUTED))
     for center_id in (STATION, DISTRICT, CITY):
         assert await numbers(city, board.for_center(center_id, sight=EVERYTHING, cursor=None, limit=10)) == [ONE]
     assert await numbers(city, board.for_center(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
@@ -87,7 +83,7 @@ async def test_a_board_is_read_page_by_page_most_urgent_first(city: City) -> Non
     for place in range(7):
         one = uuid5(ONE, str(place))
         priority = place % 3
-        story += facts(one, OPENED.model_copy(update={"priority": priority}))
+        story += happened(one, OPENED.model_copy(update={"priority": priority}))
         wanted.append((priority, place, one))
     await city.tell(story)
     seen: list[UUID] = []
@@ -102,15 +98,15 @@ async def test_a_board_is_read_page_by_page_most_urgent_first(city: City) -> Non
 
 
 async def test_ended_incidents_leave_the_board_and_come_back_when_reopened(city: City) -> None:
-    await city.tell(facts(ONE, OPENED, ACCEPTED, RESOLVED, CLOSED) + facts(TWO, OPENED, MERGED))
+    await city.tell(happened(ONE, OPENED, ACCEPTED, RESOLVED, CLOSED) + happened(TWO, OPENED, MERGED))
     assert await numbers(city, board.for_city(sight=EVERYTHING, cursor=None, limit=10)) == []
     assert await numbers(city, board.ended(STATION, sight=EVERYTHING, before_position=None, limit=10)) == [TWO, ONE]
-    await city.tell(facts(ONE, REOPENED))
+    await city.tell(happened(ONE, REOPENED))
     assert await numbers(city, board.for_city(sight=EVERYTHING, cursor=None, limit=10)) == [ONE]
 
 
 async def test_filters_leave_out(city: City) -> None:
-    await city.tell(facts(ONE, OPENED, ROUTED) + facts(TWO, EXERCISE))
+    await city.tell(happened(ONE, OPENED, ROUTED) + happened(TWO, EXERCISE))
 
     async def filtered(**only: Any) -> list[UUID]:
         return await numbers(
@@ -131,24 +127,24 @@ async def test_filters_leave_out(city: City) -> None:
 
 
 async def test_an_inbox_holds_what_waits_for_the_center(city: City) -> None:
-    await city.tell(facts(ONE, OPENED, ROUTED))
+    await city.tell(happened(ONE, OPENED, ROUTED))
     (row,) = await city.ask(board.inbox(STATION, sight=EVERYTHING, cursor=None, limit=10))
     assert [entry["kind"] for entry in inbox_item(row, STATION)["waiting_for"]] == ["accept"]
     assert await numbers(city, board.inbox(CITY, sight=EVERYTHING, cursor=None, limit=10)) == []
-    await city.tell(facts(ONE, ACCEPTED))
+    await city.tell(happened(ONE, ACCEPTED))
     assert await numbers(city, board.inbox(STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 async def test_an_offer_waits_in_the_addressees_inbox_until_it_is_answered(city: City) -> None:
-    await city.tell(facts(ONE, OPENED, ACCEPTED, OFFERED))
+    await city.tell(happened(ONE, OPENED, ACCEPTED, OFFERED))
     (row,) = await city.ask(board.inbox(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10))
     assert inbox_item(row, OTHER_STATION)["waiting_for"][0]["transfer_id"] == str(TRANSFER)
     declined = TransferDeclined(transfer_id=TRANSFER, to_center_id=OTHER_STATION, reason="not ours")
-    await city.tell(facts(ONE, declined))
+    await city.tell(happened(ONE, declined))
     assert await numbers(city, board.inbox(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
     assert await numbers(city, board.for_center(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
     moved = TransferAccepted(transfer_id=TRANSFER, from_center_id=STATION, owner=owned_by(OTHER_STATION))
-    await city.tell(facts(ONE, OFFERED, moved))
+    await city.tell(happened(ONE, OFFERED, moved))
     assert await numbers(city, board.for_center(STATION, sight=EVERYTHING, cursor=None, limit=10)) == []
     assert await numbers(city, board.for_center(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10)) == [ONE]
 
@@ -157,10 +153,10 @@ async def test_an_escalation_waits_until_somebody_accepts(city: City) -> None:
     escalated = IncidentEscalated(
         level=1, deadline="accept", to=owned_by(DISTRICT), due_at=NOON, late_s=2, explanation=WHY
     )
-    await city.tell(facts(ONE, OPENED, ROUTED, escalated))
+    await city.tell(happened(ONE, OPENED, ROUTED, escalated))
     (row,) = await city.ask(board.inbox(DISTRICT, sight=EVERYTHING, cursor=None, limit=10))
     assert (row["escalation_level"], row["inbox"][-1]["kind"]) == (1, "escalation")
-    await city.tell(facts(ONE, ACCEPTED))
+    await city.tell(happened(ONE, ACCEPTED))
     assert await numbers(city, board.inbox(DISTRICT, sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
@@ -182,25 +178,25 @@ async def test_a_crew_of_a_merged_incident_that_owes_its_answer_is_in_sight_of_t
             for each in (DISTRICT, OTHER_STATION)
         ]
 
-    await city.tell([*facts(ONE, OPENED), *facts(UNIT, MADE), *facts(ONE, ACCEPTED, told(DISTRICT))])
+    await city.tell([*happened(ONE, OPENED), *happened(UNIT, MADE), *happened(ONE, ACCEPTED, told(DISTRICT))])
     assert await waiting() == [[ONE], []]
-    await city.tell(facts(ONE, MERGED))
+    await city.tell(happened(ONE, MERGED))
     assert await waiting() == [[ONE], []], "a merge hides no crew that owes its answer"
-    await city.tell(facts(ONE, told(OTHER_STATION)))
+    await city.tell(happened(ONE, told(OTHER_STATION)))
     assert await waiting() == [[ONE], [ONE]]
     (row,) = await city.ask(board.inbox(OTHER_STATION, sight=EVERYTHING, cursor=None, limit=10))
     assert (row["phase"], row["merged_into"]) == ("merged", MERGED.into_incident_id)
     unmerged = IncidentUnmerged(merge_id=MERGED.merge_id, from_incident_id=MERGED.into_incident_id)
-    await city.tell(facts(ONE, unmerged))
+    await city.tell(happened(ONE, unmerged))
     assert await waiting() == [[ONE], []], "what the head's center was told is its business no longer"
-    await city.tell(facts(ONE, MERGED, told(OTHER_STATION)))
-    await city.tell(facts(UNIT, AssignmentAcknowledged(assignment_id=UNITS[1], incident_id=ONE)))
+    await city.tell(happened(ONE, MERGED, told(OTHER_STATION)))
+    await city.tell(happened(UNIT, AssignmentAcknowledged(assignment_id=UNITS[1], incident_id=ONE)))
     assert await waiting() == [[], []]
     assert await numbers(city, board.for_city(sight=EVERYTHING, cursor=None, limit=10)) == []
 
 
 async def test_an_agency_sees_its_queue_by_role_and_answer(city: City) -> None:
-    await city.tell(facts(ONE, OPENED, ROUTED))
+    await city.tell(happened(ONE, OPENED, ROUTED))
 
     async def queue(**wanted: Any) -> list[UUID]:
         return await numbers(
@@ -209,7 +205,7 @@ async def test_an_agency_sees_its_queue_by_role_and_answer(city: City) -> None:
 
     assert await queue() == await queue(roles=["responsible"]) == await queue(answer="none") == [ONE]
     assert await queue(roles=["informed", "supporting"]) == await queue(answer="accepted") == []
-    await city.tell(facts(ONE, AgencyAccepted(agency="traffic_police", reference="JJ-7")))
+    await city.tell(happened(ONE, AgencyAccepted(agency="traffic_police", reference="JJ-7")))
     (row,) = await city.ask(
         board.for_agency("traffic_police", sight=EVERYTHING, cursor=None, limit=10, answer="accepted")
     )
@@ -229,10 +225,10 @@ REGISTERED = UnitRegistered(
 
 async def test_statuses_of_unit_and_incident_follow_the_assignment(city: City) -> None:
     about = {"assignment_id": MADE.assignment_id, "incident_id": ONE}
-    await city.tell(facts(ONE, OPENED) + facts(UNIT, REGISTERED, UnitWentOnDuty()))
+    await city.tell(happened(ONE, OPENED) + happened(UNIT, REGISTERED, UnitWentOnDuty()))
     seen = []
     for event in (MADE, AssignmentAcknowledged(**about), UnitOnScene(**about)):
-        await city.tell(facts(UNIT, event))
+        await city.tell(happened(UNIT, event))
         (row,) = await city.ask(board.one(ONE))
         (unit,) = await city.ask(units.roster(center_id=DISTRICT, agency="traffic_police", limit=10))
         seen.append((row["response_status"], unit["status"]))
@@ -244,7 +240,7 @@ async def test_statuses_of_unit_and_incident_follow_the_assignment(city: City) -
 async def test_a_struck_note_stays_on_the_card_as_struck(city: City) -> None:
     noted = NoteAdded(incident_id=ONE, note_id=OTHERS[0], text="车牌看错")
     struck = NoteStruck(incident_id=ONE, note_id=OTHERS[0], reason="typing error")
-    await city.tell(facts(ONE, OPENED) + facts(companion_of(ONE), noted, struck))
+    await city.tell(happened(ONE, OPENED) + happened(companion_of(ONE), noted, struck))
     (row,), (document,) = await city.ask(board.one(ONE)), await city.ask(incidents.card(ONE))
     (note,) = cards.card(row, document)["notes"]
     assert (note["text"], note["struck"]["reason"]) == ("车牌看错", "typing error")
@@ -260,7 +256,7 @@ async def test_alerts_are_listed_newest_first(city: City) -> None:
         first_occurred_at=NOON,
         last_occurred_at=NOON,
     )
-    await city.tell(facts(ONE, OPENED) + facts(companion_of(ONE), folded))
+    await city.tell(happened(ONE, OPENED) + happened(companion_of(ONE), folded))
     links = await city.ask(incidents.alerts(ONE, limit=10))
     assert [link["alert_position"] for link in links] == [9, 8, 7]
     (link,) = await city.ask(incidents.of_alerts([uuid5(ONE, "9")]))
@@ -295,7 +291,7 @@ REPORT = ReportFiled(
 )
 async def test_search_finds_words_of_incident_report_and_notes(city: City, words: str, finds: bool) -> None:
     linked = ReportLinked(incident_id=ONE, relation="opened")
-    await city.tell(facts(ONE, OPENED) + facts(OTHERS[0], REPORT, linked))
+    await city.tell(happened(ONE, OPENED) + happened(OTHERS[0], REPORT, linked))
     query = search.incidents(words, sight=EVERYTHING, center_id=STATION, limit=10)
     found = [] if query is None else await numbers(city, query)
     assert found == ([ONE] if finds else [])
@@ -308,7 +304,7 @@ async def test_search_finds_words_of_incident_report_and_notes(city: City, words
 
 
 async def test_reports_are_found_by_subject_and_carry_ciphertext_only(city: City) -> None:
-    await city.tell(facts(OTHERS[0], REPORT))
+    await city.tell(happened(OTHERS[0], REPORT))
     (report,) = await city.ask(incidents.reports_about(OTHERS[3]))
     assert report["sealed"]["caller"] == {"subject_id": str(OTHERS[3]), "sealed": "c2VhbGVk"}
     assert await city.ask(incidents.reports(ONE)) == []
@@ -327,7 +323,7 @@ async def test_cameras_are_found_by_place_code_and_center(city: City) -> None:
         phase="2006",
         built_on=date(2006, 5, 1),
     )
-    story = facts(OTHERS[0], site)
+    story = happened(OTHERS[0], site)
     for place, lon in enumerate((104.0600, 104.0610, 104.0900)):
         camera = CameraInstalled(
             city="chengdu",
@@ -340,7 +336,7 @@ async def test_cameras_are_found_by_place_code_and_center(city: City) -> None:
             station_id=STATION,
             path=(CITY, DISTRICT, STATION),
         )
-        story += facts(uuid5(ONE, f"camera {place}"), camera)
+        story += happened(uuid5(ONE, f"camera {place}"), camera)
     await city.tell(story)
     near = await city.ask(cameras.near(104.0605, 30.66, radius_m=500, limit=10, site_class="main_junction"))
     assert [camera["code"][-1] for camera in near] == ["0", "1"]
@@ -350,7 +346,7 @@ async def test_cameras_are_found_by_place_code_and_center(city: City) -> None:
     assert len(await city.ask(cameras.of_center((CITY, DISTRICT), limit=10))) == 3
     (found,) = await city.ask(cameras.by_reference("chengdu", "ch2"))
     assert found["site_class"] == "main_junction"
-    await city.tell(facts(found["camera_id"], CameraDetached(reason="removed")))
+    await city.tell(happened(found["camera_id"], CameraDetached(reason="removed")))
     assert len(await city.ask(cameras.of_center((CITY, DISTRICT), limit=10))) == 2
     (covered,) = await city.ask(cameras.coverage(date(2007, 1, 1)))
     assert (covered["site_class"], covered["phase"], covered["sites"]) == ("main_junction", "2006", 1)
@@ -360,9 +356,9 @@ async def test_cameras_are_found_by_place_code_and_center(city: City) -> None:
 async def test_percentiles_are_computed_over_rows(city: City) -> None:
     for place, wait_s in enumerate((10, 20, 30, 40)):
         one = uuid5(TWO, str(place))
-        filler = facts(THREE, *[IncidentRelocated(place=OPENED.place)] * (wait_s - 1))
-        await city.tell([*facts(one, OPENED), *filler, *facts(one, ACCEPTED)])
-    await city.tell(facts(ONE, OPENED) + facts(TWO, EXERCISE))
+        filler = happened(THREE, *[IncidentRelocated(place=OPENED.place)] * (wait_s - 1))
+        await city.tell([*happened(one, OPENED), *filler, *happened(one, ACCEPTED)])
+    await city.tell(happened(ONE, OPENED) + happened(TWO, EXERCISE))
     since, until = BEGAN_AT - timedelta(days=1), datetime(2030, 1, 1, tzinfo=UTC)
     query = response_times.percentiles(
         "opened_at", "accepted_at", sight=EVERYTHING, since=since, until=until, fractions=[0.5, 1.0]
@@ -377,6 +373,6 @@ async def test_percentiles_are_computed_over_rows(city: City) -> None:
 
 
 async def test_the_position_of_several_projections_is_the_least(city: City) -> None:
-    await city.tell(facts(ONE, OPENED))
+    await city.tell(happened(ONE, OPENED))
     (row,) = await city.ask(progress.position(["board", "timeline"]))
     assert next(iter(row.values())) == 1
