@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -208,12 +208,7 @@ class Dispatcher(Person):
         row = self._row(*LIVE)
         if row is None:
             return
-        busy = {
-            entry["unit_id"]
-            for other in self.world.screens.rows["board"].values()
-            for entry in other["assignments"].values()
-            if entry["phase"] not in ("cleared", "declined", "cancelled")
-        }
+        busy = {entry["unit_id"] for _, _, entry in going(self.world.screens.rows["board"].values())}
         units = list(self.world.city.units.values())
         free = [each for each in units if str(each) not in busy] or units
         unit_id, incident_id = self.chance.one_of(free[:2]), row["incident_id"]
@@ -226,16 +221,11 @@ class Dispatcher(Person):
 
     async def _crew(self) -> None:
         """A crew speaks, over the radio of this seat."""
-        going = [
-            (key, entry)
-            for row in self.world.screens.rows["board"].values()
-            for key, entry in row["assignments"].items()
-            if entry["phase"] not in ("cleared", "declined", "cancelled")
-        ]
-        if not going:
+        sent = going(self.world.screens.rows["board"].values())
+        if not sent:
             return
-        key, entry = self.chance.one_of(going)
-        assignment_id, unit_id = UUID(key), UUID(entry["unit_id"])
+        _, assignment_id, entry = self.chance.one_of(sent)
+        unit_id = UUID(entry["unit_id"])
         step = self.chance.one_of(_steps(assignment_id))
         meaning = {"unit": unit_id, "step": type(step).__name__, "assignment": assignment_id}
         await self.command(
@@ -318,6 +308,16 @@ class Dispatcher(Person):
         _crew: 1,
         _end: 1,
     }
+
+
+def going(rows: Iterable[Row]) -> list[tuple[Row, UUID, Row]]:
+    """Of rows of the board: the row, the assignment, and what the row says of it, for each that is open."""
+    return [
+        (row, UUID(key), entry)
+        for row in rows
+        for key, entry in row["assignments"].items()
+        if entry["phase"] not in ("cleared", "declined", "cancelled")
+    ]
 
 
 def _steps(assignment_id: UUID) -> tuple[unit.ProgressCommand, ...]:

@@ -18,6 +18,7 @@ from dispatch.simulation.chance import Chance
 from dispatch.store.memory import MemoryLog
 from domain.aid.events import UnitKept
 from domain.casework.events import LampTurned
+from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
 from domain.order.events import OrderAcknowledged
 from projections import fold
@@ -47,6 +48,8 @@ class PlantedFault(StrEnum):
     """An order is acknowledged by a center to which it is not addressed."""
     LENT_TWICE = "lent_twice"
     """That a unit is kept for one asker is forgotten, so that it is committed to another as well."""
+    HALF_DIVERTED = "half_diverted"
+    """A unit goes to another incident, and the one that loses it is not told."""
     RESTRICTED_SHOWN = "restricted_shown"
     """The list of operations shows a restricted one to whom it is not known."""
 
@@ -84,6 +87,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.LAMP_TURNS_TWICE: _LampTurnsTwice,
         PlantedFault.STRANGE_ACKNOWLEDGEMENT: _StrangeAcknowledgement,
         PlantedFault.LENT_TWICE: _LentTwice,
+        PlantedFault.HALF_DIVERTED: _HalfDiverted,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
     return kinds[fault](seed)
@@ -154,6 +158,11 @@ class _DroppedTransfer(Plant):
 class _HalfUnmerged(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, IncidentReleased.name, 0.5)
+
+
+class _HalfDiverted(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, UnitDiverted.name, 0.5)
 
 
 class _LentTwice(Plant):

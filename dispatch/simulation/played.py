@@ -24,7 +24,6 @@ from domain.gateway import events as gateway
 from domain.handover import events as handover
 from domain.headquarters import events as headquarters
 from domain.incident import events as incident
-from domain.incident.diversion import UnitDiverted
 from domain.incident.plan_events import AlarmLowered
 from domain.incident.restriction_events import ClearanceChanged, IncidentRestricted, RestrictionLifted
 from domain.operation import events as operation
@@ -54,10 +53,8 @@ NEVER: frozenset[type[Event]] = frozenset(
 NOT_YET: frozenset[type[Event]] = frozenset(
     {
         AlarmLowered,
-        UnitDiverted,
         *(IncidentRestricted, ClearanceChanged, RestrictionLifted),
         *(operation.IncidentAttached, operation.IncidentDetached),
-        *(assignment.AssignmentPromoted, assignment.AssignmentWaits),
         *(assignment.UnitReserved, assignment.ReservationBegan),
         *(assignment.ReservationReleased, assignment.ReservationExpired),
         *(assignment.UnitPosted, assignment.UnitRecalled),

@@ -20,6 +20,7 @@ PROMISE = {
     PlantedFault.LAMP_TURNS_TWICE: ("deadline",),
     PlantedFault.STRANGE_ACKNOWLEDGEMENT: ("order",),
     PlantedFault.LENT_TWICE: ("aid",),
+    PlantedFault.HALF_DIVERTED: ("divert",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }
 """What the first finding may be about."""

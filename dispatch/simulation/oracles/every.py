@@ -12,6 +12,7 @@ from dispatch.simulation.oracles.orders import broken_orders
 from dispatch.simulation.oracles.records import broken_checklists, broken_evidence, broken_outcomes
 from dispatch.simulation.oracles.rules import broken_schedules
 from dispatch.simulation.oracles.shifts import broken_handovers
+from dispatch.simulation.oracles.units import broken_units
 from dispatch.simulation.oracles.watches import broken_watches
 from dispatch.simulation.reading import Story
 from dispatch.simulation.world import World
@@ -22,6 +23,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     now, rows = world.clock.now(), world.screens.rows
     yield from broken_schedules(story, now)
     yield from broken_merges(story)
+    yield from broken_units(story)
     yield from broken_cases(story, rows["cases"], now)
     yield from broken_orders(story, rows["orders"], now)
     yield from broken_aid(story, world.city.bases, now)
