@@ -12,7 +12,7 @@ from dispatch.simulation.oracles.clocks import wrong_lateness
 from dispatch.simulation.reading import Story
 from domain.aid.events import AidRequested
 from domain.assignment import state as unit
-from domain.assignment.events import AssignmentMade
+from domain.assignment.events import AssignmentMade, ReservationReleased, UnitReserved
 from domain.casework.events import limit_in
 from domain.incident.decider import decide
 from domain.incident.events import (
@@ -47,7 +47,7 @@ def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
 
 
 def still_due(story: Story, now: datetime) -> list[str]:
-    """Deadlines of orders, requests for aid and cases that lie ahead, whatever will be owed when they pass."""
+    """Deadlines of orders, aid, cases and reservations that lie ahead, whatever will be owed when they pass."""
     ahead: dict[tuple[UUID, str], datetime] = {}
     for fact in story.facts:
         event = fact.event
@@ -65,6 +65,12 @@ def still_due(story: Story, now: datetime) -> list[str]:
                 ahead[fact.stream_id, f"version {version}"] = effective_at
             case AidRequested(answer_by=answer_by):
                 ahead[fact.stream_id, "answer"] = answer_by
+            case UnitReserved(reservation_id=key, begins_at=begins_at, ends_at=ends_at):
+                ahead[fact.stream_id, f"beginning of {key}"] = begins_at
+                ahead[fact.stream_id, f"end of {key}"] = ends_at
+            case ReservationReleased(reservation_id=key):
+                ahead.pop((fact.stream_id, f"beginning of {key}"), None)
+                ahead.pop((fact.stream_id, f"end of {key}"), None)
             case _:
                 pass
     return [f"the {kind} of {stream_id} is due at {at}" for (stream_id, kind), at in ahead.items() if at + SOON > now]

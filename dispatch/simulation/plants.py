@@ -17,6 +17,7 @@ from dispatch.ports import AppendCommand, Appended, Clock, NewEvent, RecordedEve
 from dispatch.simulation.chance import Chance
 from dispatch.store.memory import MemoryLog
 from domain.aid.events import UnitKept
+from domain.assignment.events import ReservationBegan, ReservationExpired
 from domain.casework.events import LampTurned
 from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
@@ -50,6 +51,8 @@ class PlantedFault(StrEnum):
     """That a unit is kept for one asker is forgotten, so that it is committed to another as well."""
     HALF_DIVERTED = "half_diverted"
     """A unit goes to another incident, and the one that loses it is not told."""
+    RESERVED_TWICE = "reserved_twice"
+    """That a reservation has begun or is over is recorded, and recorded again."""
     RESTRICTED_SHOWN = "restricted_shown"
     """The list of operations shows a restricted one to whom it is not known."""
 
@@ -88,6 +91,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.STRANGE_ACKNOWLEDGEMENT: _StrangeAcknowledgement,
         PlantedFault.LENT_TWICE: _LentTwice,
         PlantedFault.HALF_DIVERTED: _HalfDiverted,
+        PlantedFault.RESERVED_TWICE: _ReservedTwice,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
     return kinds[fault](seed)
@@ -250,6 +254,11 @@ class _RestrictedShown(Plant):
 class _TimerFiresTwice(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Echo(clock, events, self._chance, frozenset({IncidentEscalated.name, TransferTimedOut.name}))
+
+
+class _ReservedTwice(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Echo(clock, events, self._chance, frozenset({ReservationBegan.name, ReservationExpired.name}))
 
 
 class _LampTurnsTwice(Plant):

@@ -55,8 +55,6 @@ NOT_YET: frozenset[type[Event]] = frozenset(
         AlarmLowered,
         *(IncidentRestricted, ClearanceChanged, RestrictionLifted),
         *(operation.IncidentAttached, operation.IncidentDetached),
-        *(assignment.UnitReserved, assignment.ReservationBegan),
-        *(assignment.ReservationReleased, assignment.ReservationExpired),
         *(assignment.UnitPosted, assignment.UnitRecalled),
         *cover.EVENTS,
         *headquarters.EVENTS,

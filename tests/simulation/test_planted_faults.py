@@ -21,6 +21,7 @@ PROMISE = {
     PlantedFault.STRANGE_ACKNOWLEDGEMENT: ("order",),
     PlantedFault.LENT_TWICE: ("aid",),
     PlantedFault.HALF_DIVERTED: ("divert",),
+    PlantedFault.RESERVED_TWICE: ("reservation",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }
 """What the first finding may be about."""

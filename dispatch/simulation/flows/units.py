@@ -1,14 +1,21 @@
-"""Units: taken off one incident for another, mostly for the more urgent one, sometimes with a word why not."""
+"""Units: diverted to another incident, kept for something, sent although they are; with a word why, or without."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import ClassVar
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from dispatch.handling.assignments import Diversion
+from dispatch.handling.scribe import Outcome, Request
 from dispatch.simulation.flows.flow import HOT, Acts, Flow
-from dispatch.simulation.people import LIVE, going
+from dispatch.simulation.people import LIVE, Row, going
+from dispatch.simulation.serving import ApiProcess
+from domain.assignment import commands as ask
+from domain.assignment.events import UnitReserved
 
+KEPT = 4
+"""Of so many units, some are kept for something."""
 OVERRIDDEN = 0.4
 """How often a supervisor says why, although something speaks against it."""
 
@@ -19,7 +26,7 @@ class Units(Flow):
     async def divert(self) -> None:
         """One of those that were sent last goes elsewhere."""
         sent = going(self.rows("board"))
-        target = self.row("board", lambda row: row["phase"] in LIVE)
+        target = self._target()
         if not sent or target is None:
             return
         row, assignment_id, entry = self.chance.one_of(sent[-HOT:])
@@ -35,7 +42,65 @@ class Units(Flow):
         meaning = {"divert": assignment_id, "to": wanted.to_incident_id, "although": wanted.override}
         await self.seat.command("divert", meaning, lambda api, asked: api.assignments.divert(unit_id, wanted, asked))
 
+    async def reserve(self) -> None:
+        """One of few, so that reservations meet; from now on, from soon on, or for a time that is over."""
+        unit_id = self.chance.one_of(tuple(self.world.city.units.values())[:KEPT])
+        begins_at = self.in_s(-6.0, 12.0)
+        ends_at = begins_at + timedelta(seconds=round(self.chance.between(4.0, 25.0), 3))
+        center = self.center()
+
+        async def run(api: ApiProcess, asked: Request) -> Outcome:
+            reservation = UnitReserved(
+                reservation_id=uuid5(asked.request_id, "reservation"),
+                purpose="a match",
+                center=center,
+                begins_at=begins_at,
+                ends_at=ends_at,
+            )
+            return await api.assignments.execute(
+                unit_id, ask.ReserveUnit(reservation=reservation, at=asked.received_at), asked
+            )
+
+        meaning = {"reserve": unit_id, "for": center.center_id, "from": begins_at, "until": ends_at}
+        await self.seat.command("reserve", meaning, run)
+
+    async def release(self) -> None:
+        """It is not needed after all."""
+        row = self.row("units", lambda row: bool(row["reservations"]))
+        if row is not None:
+            shown = self.chance.one_of(row["reservations"])
+            await self._execute(
+                row, ask.ReleaseReservation(reservation_id=UUID(shown["reservation_id"]), reason="rain")
+            )
+
+    async def insist(self) -> None:
+        """Send one that is kept for something, with a word why, or without one."""
+        row, target = self.row("units", lambda row: bool(row["reservations"])), self._target()
+        if row is not None and target is not None:
+            await self._send(row, target, stacked=False)
+
+    async def _send(self, row: Row, target: Row, *, stacked: bool) -> None:
+        unit_id, incident_id, override = row["unit_id"], target["incident_id"], self._word()
+        await self.seat.command(
+            "send",
+            {"unit": unit_id, "incident": incident_id, "stacked": stacked, "although": override},
+            lambda api, asked: api.assignments.assign(unit_id, incident_id, asked, stacked=stacked, override=override),
+            expected_version=self.stated(row),
+        )
+
+    async def _execute(self, row: Row, command: ask.UnitCommand) -> None:
+        unit_id = row["unit_id"]
+        await self.seat.command(
+            type(command).__name__,
+            {"unit": unit_id, "command": command.model_dump(mode="json")},
+            lambda api, asked: api.assignments.execute(unit_id, command, asked),
+            expected_version=self.stated(row),
+        )
+
+    def _target(self) -> Row | None:
+        return self.row("board", lambda row: row["phase"] in LIVE)
+
     def _word(self) -> str | None:
         return "it can wait here" if self.chance.happens(OVERRIDDEN) else None
 
-    acts: ClassVar[Acts] = {divert: 6}
+    acts: ClassVar[Acts] = {divert: 6, reserve: 4, release: 1, insist: 2}

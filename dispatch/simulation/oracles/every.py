@@ -10,6 +10,7 @@ from dispatch.simulation.oracles.merges import broken_merges
 from dispatch.simulation.oracles.operations import broken_operations, told_secrets
 from dispatch.simulation.oracles.orders import broken_orders
 from dispatch.simulation.oracles.records import broken_checklists, broken_evidence, broken_outcomes
+from dispatch.simulation.oracles.reservations import broken_reservations
 from dispatch.simulation.oracles.rules import broken_schedules
 from dispatch.simulation.oracles.shifts import broken_handovers
 from dispatch.simulation.oracles.units import broken_units
@@ -24,6 +25,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     yield from broken_schedules(story, now)
     yield from broken_merges(story)
     yield from broken_units(story)
+    yield from broken_reservations(story, now)
     yield from broken_cases(story, rows["cases"], now)
     yield from broken_orders(story, rows["orders"], now)
     yield from broken_aid(story, world.city.bases, now)
