@@ -17,7 +17,7 @@ from dispatch.ports import AppendCommand, Appended, Clock, NewEvent, RecordedEve
 from dispatch.simulation.chance import Chance
 from dispatch.store.memory import MemoryLog
 from domain.aid.events import UnitKept
-from domain.assignment.events import ReservationBegan, ReservationExpired
+from domain.assignment.events import AssignmentPromoted, ReservationBegan, ReservationExpired
 from domain.casework.events import LampTurned
 from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
@@ -51,6 +51,8 @@ class PlantedFault(StrEnum):
     """That a unit is kept for one asker is forgotten, so that it is committed to another as well."""
     HALF_DIVERTED = "half_diverted"
     """A unit goes to another incident, and the one that loses it is not told."""
+    LOST_TURN = "lost_turn"
+    """What a unit was on ends, and what waits for it does not have its turn."""
     RESERVED_TWICE = "reserved_twice"
     """That a reservation has begun or is over is recorded, and recorded again."""
     RESTRICTED_SHOWN = "restricted_shown"
@@ -91,6 +93,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.STRANGE_ACKNOWLEDGEMENT: _StrangeAcknowledgement,
         PlantedFault.LENT_TWICE: _LentTwice,
         PlantedFault.HALF_DIVERTED: _HalfDiverted,
+        PlantedFault.LOST_TURN: _LostTurn,
         PlantedFault.RESERVED_TWICE: _ReservedTwice,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
@@ -167,6 +170,11 @@ class _HalfUnmerged(Plant):
 class _HalfDiverted(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, UnitDiverted.name, 0.5)
+
+
+class _LostTurn(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, AssignmentPromoted.name, 0.5)
 
 
 class _LentTwice(Plant):

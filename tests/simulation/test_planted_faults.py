@@ -21,6 +21,7 @@ PROMISE = {
     PlantedFault.STRANGE_ACKNOWLEDGEMENT: ("order",),
     PlantedFault.LENT_TWICE: ("aid",),
     PlantedFault.HALF_DIVERTED: ("divert",),
+    PlantedFault.LOST_TURN: ("stack",),
     PlantedFault.RESERVED_TWICE: ("reservation",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }

@@ -1,4 +1,4 @@
-"""Units: diverted to another incident, kept for something, sent although they are; with a word why, or without."""
+"""Units: diverted, kept for something, sent although they are; and what waits for them, put in order and taken from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from dispatch.handling.assignments import Diversion
 from dispatch.handling.scribe import Outcome, Request
-from dispatch.simulation.flows.flow import HOT, Acts, Flow
+from dispatch.simulation.flows.flow import ASTRAY, HOT, Acts, Flow
 from dispatch.simulation.people import LIVE, Row, going
 from dispatch.simulation.serving import ApiProcess
 from domain.assignment import commands as ask
@@ -79,6 +79,35 @@ class Units(Flow):
         if row is not None and target is not None:
             await self._send(row, target, stacked=False)
 
+    async def stack(self) -> None:
+        """Let something wait for a unit that is on another one."""
+        row, target = self.row("units", lambda row: bool(row["assignments"])), self._target()
+        if row is not None and target is not None:
+            await self._send(row, target, stacked=True)
+
+    async def put_in_order(self) -> None:
+        """What waits for a unit, by its screen, the other way round; now and then less than all of it."""
+        row = self.row("units", lambda row: len(_waiting(row)) > 1) or self.row(
+            "units", lambda row: bool(_waiting(row))
+        )
+        if row is not None:
+            keys = _waiting(row)[::-1]
+            wanted = keys[1:] if self.chance.happens(ASTRAY) else keys
+            await self._execute(row, ask.OrderStack(assignment_ids=tuple(wanted)))
+
+    async def take(self) -> None:
+        """What waits for a unit is more urgent than what it is on."""
+        row = self.row("units", lambda row: bool(_waiting(row)))
+        if row is not None:
+            command = ask.TakeFromStack(assignment_id=self.chance.one_of(_waiting(row)), reason="it burns there")
+            unit_id = row["unit_id"]
+            await self.seat.command(
+                "take from the stack",
+                {"unit": unit_id, "take": command.assignment_id},
+                lambda api, asked: api.assignments.progress(unit_id, command, asked),
+                expected_version=self.stated(row),
+            )
+
     async def _send(self, row: Row, target: Row, *, stacked: bool) -> None:
         unit_id, incident_id, override = row["unit_id"], target["incident_id"], self._word()
         await self.seat.command(
@@ -103,4 +132,10 @@ class Units(Flow):
     def _word(self) -> str | None:
         return "it can wait here" if self.chance.happens(OVERRIDDEN) else None
 
-    acts: ClassVar[Acts] = {divert: 6, reserve: 4, release: 1, insist: 2}
+    acts: ClassVar[Acts] = {divert: 6, reserve: 4, release: 1, insist: 2, stack: 5, put_in_order: 2, take: 2}
+
+
+def _waiting(row: Row) -> list[UUID]:
+    """What waits for a unit as its row shows it, the next one first."""
+    waiting = [entry for entry in row["assignments"] if entry["waits"] is not None]
+    return [UUID(entry["assignment_id"]) for entry in sorted(waiting, key=lambda entry: int(entry["waits"]))]

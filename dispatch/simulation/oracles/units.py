@@ -1,20 +1,21 @@
-"""Units: on one incident at a time; a diversion is whole, told to who loses the unit, and off the more urgent only
-with a word.
-"""
+"""Units: on one incident at a time, and on none only if nothing waits; a diversion is whole, and told to who loses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from uuid import UUID
 
+from dispatch.simulation.city import rules
 from dispatch.simulation.reading import Story
 from domain.assignment import events as unit
 from domain.event import Event, Fact
 from domain.incident import events as incident
 from domain.incident.diversion import UnitDiverted
 
+WAITING_MAX = rules(1).stacking.waiting_max
 WAS_READ = timedelta(seconds=15)
 """How old what a decision read of an incident that it does not write may be when it is recorded."""
 
@@ -88,11 +89,18 @@ class Diversions:
 def broken_units(story: Story) -> Iterator[str]:
     """What does not hold of any unit."""
     city, diversions, crews = City(), Diversions(), dict[UUID, Crew]()
-    for fact in story.facts:
+    for fact, following in zip_longest(story.facts, story.facts[1:]):
         city.take(fact)
         yield from _diverted(diversions, city, fact)
         if fact.event.name.startswith("assignment."):
-            yield from _step(crews.setdefault(fact.stream_id, Crew()), fact)
+            crew = crews.setdefault(fact.stream_id, Crew())
+            yield from _step(crew, fact)
+            is_last = following is None or (following.stream_id, following.recorded_at) != (
+                fact.stream_id,
+                fact.recorded_at,
+            )
+            if is_last:
+                yield from _settled(crew, fact)
     parts = (diversions.lost, diversions.gained, diversions.told)
     for assignment_id in sorted(diversions.lost.keys() | diversions.gained.keys() | diversions.told.keys()):
         if not all(assignment_id in part for part in parts):
@@ -147,7 +155,12 @@ def _step(crew: Crew, fact: Fact[Event]) -> Iterator[str]:
         case unit.AssignmentWaits(assignment_id=key, place=place):
             crew.waits[key] = place
         case unit.AssignmentPromoted(assignment_id=key):
+            is_next = crew.waits.get(key) == min(crew.waits.values(), default=None)
+            if key not in crew.waits or (event.explanation is not None and not is_next):
+                yield f"stack: at {fact.position} {key} has its turn: it is at {crew.waits.get(key)} of {crew.waits}"
             crew.waits.pop(key, None)
+        case unit.UnitEnRoute(assignment_id=key) | unit.UnitOnScene(assignment_id=key) if key in crew.waits:
+            yield f"stack: at {fact.position} {fact.stream_id} moves for {key}, which waits for it"
         case unit.AssignmentCleared() | unit.AssignmentDeclined() | unit.AssignmentCancelled():
             crew.has.pop(event.assignment_id, None)
             crew.waits.pop(event.assignment_id, None)
@@ -155,3 +168,14 @@ def _step(crew: Crew, fact: Fact[Event]) -> Iterator[str]:
             return
     if len(crew.at_hand) > 1:
         yield f"unit: at {fact.position} {fact.stream_id} is on {len(crew.at_hand)} incidents"
+
+
+def _settled(crew: Crew, fact: Fact[Event]) -> Iterator[str]:
+    """After each decision what waits has the places from the first on, and a unit that is on nothing has nothing that
+    waits."""
+    if crew.waits and not crew.at_hand:
+        yield f"stack: after {fact.position} {fact.stream_id} is on nothing, and {len(crew.waits)} wait for it"
+    if sorted(crew.waits.values()) != list(range(1, len(crew.waits) + 1)):
+        yield f"stack: after {fact.position} the places of what waits for {fact.stream_id} are {crew.waits}"
+    if len(crew.waits) > WAITING_MAX:
+        yield f"stack: after {fact.position} {len(crew.waits)} wait for {fact.stream_id}, {WAITING_MAX} may"
