@@ -21,6 +21,7 @@ from dispatch.handling.operations import OperationDesk
 from dispatch.handling.operators import OperatorDesk
 from dispatch.handling.orders import OrderDesk
 from dispatch.handling.outcomes import CampaignDesk, OutcomeDesk
+from dispatch.handling.plans import PlanDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.rulebook import RulebookHandler
 from dispatch.handling.scribe import IdempotencyKey, Request
@@ -56,6 +57,7 @@ class ApiProcess:
         self._world = world
         self.incidents = IncidentDesk(base.scribe, base.directory, base.commitments())
         self.assignments = AssignmentDesk(base.scribe, base.directory, base.positions)
+        self.plans = PlanDesk(base.scribe, base.directory, base.positions, base.commitments())
         self.reports = ReportDesk(base.scribe, base.directory)
         self.rulebook = RulebookHandler(base.scribe, CITY)
         self.alerts = AlertDesk(base.scribe, base.directory, world.ids)
