@@ -60,6 +60,11 @@ SHORT = {"accept_within_s": 20, "acknowledge_within_s": 12, "escalate_every_s": 
 CASE_TIMES = {"handle_within_s": 18, "check_within_s": 12, "extension_s_max": 15, "by_severity": []}
 WORKING_HOURS = [{"opens_s": 0, "closes_s": 70}, {"opens_s": 85, "closes_s": 86_400}]
 """By the city's own day, which begins half a minute into the run: some cases' time stands still for a while in it."""
+COVER = (
+    {"code": "patrol-west", "center_code": "s-west", "kinds": ["patrol_car"], "agency": "police", "minimum": 1},
+    {"code": "police-east", "center_code": "b-east", "kinds": ["patrol_car", "foot_patrol"], "minimum": 1},
+)
+"""What must be free: few units are, so that gaps come and go, and one unit is the best for both."""
 CHECKLISTS = ({"called_back", "unit_sent"}, {"called_back", "photographed"})
 """What the first version lists for categories without a list of their own, and what every later one does."""
 OFFICE = Actor(kind=ActorKind.SYSTEM, id="founding")
@@ -123,6 +128,7 @@ def rules(version: int) -> Rulebook:
     for case_class in raw["case_classes"]:
         case_class.update(CASE_TIMES)
     raw["casework"]["working_hours"] = WORKING_HOURS
+    raw["cover"] = list(COVER)
     return Rulebook.model_validate(raw)
 
 

@@ -12,6 +12,7 @@ from dispatch.simulation.chance import Chance
 from dispatch.simulation.flows.aid import Aid
 from dispatch.simulation.flows.alarms import Alarms
 from dispatch.simulation.flows.casework import Casework
+from dispatch.simulation.flows.cover import Cover
 from dispatch.simulation.flows.flow import Flow
 from dispatch.simulation.flows.operations import Operations
 from dispatch.simulation.flows.orders import Orders
@@ -25,7 +26,7 @@ from dispatch.simulation.world import World
 
 FLOWS: Mapping[type[Flow], int] = {
     Casework: 9, Orders: 6, Operations: 7, Shifts: 5, Aid: 5, Watches: 5, Checklists: 2, Outcomes: 6, Recordings: 4,
-    Units: 6, Alarms: 3,
+    Units: 6, Alarms: 3, Cover: 5,
 }  # fmt: skip
 """Each with its weight: long ways need more runs, and more acts in a run."""
 FLOWS_A_RUN = 3

@@ -17,7 +17,7 @@ from dispatch.ports import AppendCommand, Appended, Clock, NewEvent, RecordedEve
 from dispatch.simulation.chance import Chance
 from dispatch.store.memory import MemoryLog
 from domain.aid.events import UnitKept
-from domain.assignment.events import AssignmentPromoted, ReservationBegan, ReservationExpired
+from domain.assignment.events import AssignmentPromoted, ReservationBegan, ReservationExpired, UnitPosted
 from domain.casework.events import LampTurned
 from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
@@ -53,6 +53,8 @@ class PlantedFault(StrEnum):
     """A unit goes to another incident, and the one that loses it is not told."""
     LOST_TURN = "lost_turn"
     """What a unit was on ends, and what waits for it does not have its turn."""
+    NOBODY_STANDS_BY = "nobody_stands_by"
+    """Somebody lets a unit move up, and it does not."""
     RESERVED_TWICE = "reserved_twice"
     """That a reservation has begun or is over is recorded, and recorded again."""
     RESTRICTED_SHOWN = "restricted_shown"
@@ -94,6 +96,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.LENT_TWICE: _LentTwice,
         PlantedFault.HALF_DIVERTED: _HalfDiverted,
         PlantedFault.LOST_TURN: _LostTurn,
+        PlantedFault.NOBODY_STANDS_BY: _NobodyStandsBy,
         PlantedFault.RESERVED_TWICE: _ReservedTwice,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
@@ -175,6 +178,11 @@ class _HalfDiverted(Plant):
 class _LostTurn(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, AssignmentPromoted.name, 0.5)
+
+
+class _NobodyStandsBy(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, UnitPosted.name, 1.0)
 
 
 class _LentTwice(Plant):

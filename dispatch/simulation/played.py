@@ -53,8 +53,6 @@ NOT_YET: frozenset[type[Event]] = frozenset(
     {
         *(IncidentRestricted, ClearanceChanged, RestrictionLifted),
         *(operation.IncidentAttached, operation.IncidentDetached),
-        *(assignment.UnitPosted, assignment.UnitRecalled),
-        *cover.EVENTS,
         *headquarters.EVENTS,
         *gateway.EVENTS,
         *(camera.CameraAttached, camera.CameraDetached, camera.CameraExpired),
@@ -86,6 +84,7 @@ FLOWS: Mapping[str, tuple[str, ...]] = {
     "checklists": _names(*checklist.EVENTS),
     "outcomes": _names(*outcome.EVENTS, *campaign.EVENTS),
     "recordings": _names(*evidence.EVENTS),
+    "cover": _names(*cover.EVENTS),
 }
 """Each flow, and the kinds of facts that its decisions leave."""
 

@@ -14,6 +14,7 @@ from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
 from dispatch.handling.cases import CaseDesk
 from dispatch.handling.checklists import ChecklistDesk
+from dispatch.handling.cover import CoverDesk
 from dispatch.handling.evidence import EvidenceDesk
 from dispatch.handling.handovers import HandoverDesk
 from dispatch.handling.incidents import IncidentDesk
@@ -72,6 +73,7 @@ class ApiProcess:
         self.outcomes = OutcomeDesk(base.scribe)
         self.campaigns = CampaignDesk(base.scribe)
         self.evidence = EvidenceDesk(base.scribe)
+        self.cover = CoverDesk(base.scribe)
 
     def request(self, actor: Actor, key: str, meaning: Mapping[str, Any], expected_version: int | None) -> Request:
         """A request as `dispatch.api.http.conditions` makes it: the same key, the same event ids.

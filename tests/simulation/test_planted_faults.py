@@ -22,6 +22,7 @@ PROMISE = {
     PlantedFault.LENT_TWICE: ("aid",),
     PlantedFault.HALF_DIVERTED: ("divert",),
     PlantedFault.LOST_TURN: ("stack",),
+    PlantedFault.NOBODY_STANDS_BY: ("cover",),
     PlantedFault.RESERVED_TWICE: ("reservation",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }
