@@ -8,7 +8,6 @@ from typing import Any
 import httpx
 
 from dispatch.api.server import Server
-from domain.vocabulary import Role
 from tests.api import guarded, orders_desk, test_cases, test_evidence_requests, test_watches, town
 from tests.api.conftest import Edge
 from tests.api.live_feed import opened

@@ -189,7 +189,10 @@ async def test_who_missed_too_much_is_reset(
 
 async def test_rows_that_were_switched_are_a_resync_for_all(edge: Edge, server: tuple[Server, str], feed: Feed) -> None:
     headers = edge.as_operator("east-station.01")
-    async with opened(server[1], EAST_STREAM, headers) as events, opened(server[1], "/v1/orders/stream", headers) as orders:
+    async with (
+        opened(server[1], EAST_STREAM, headers) as events,
+        opened(server[1], "/v1/orders/stream", headers) as orders,
+    ):
         await events.until("page")
         await orders.until("page")
         await switched(feed, "board")

@@ -119,12 +119,12 @@ async def test_what_is_misplaced_is_found_however_much_is_open_before_it(
         await edge.report(category="other.unclassified")
     first, second = await opened(edge), await opened(edge)
     await changed(edge, BORDER)
-    listed = await read(edge, "/v1/centers/city/misplaced")
+    listed = await edge.read("/v1/centers/city/misplaced")
     assert [one["incident"]["incident_id"] for one in listed["items"]] == [first, second]
     path = "/v1/centers/city/misplaced/transfer"
     moved = await ask(edge, path, {"reason": "辖区边界调整", "incident_ids": [second]})
     assert moved.json()["moved"] == "1", moved.text
-    left = await read(edge, "/v1/centers/city/misplaced")
+    left = await edge.read("/v1/centers/city/misplaced")
     assert [one["incident"]["incident_id"] for one in left["items"]] == [first]
 
 
@@ -209,7 +209,7 @@ async def test_a_center_closes_ahead_if_nothing_is_left_there_by_then(edge: Edge
         )
         assert await watch.step() + await watch.step() == 2
     await directory.catch_up()
-    states = {one["centers"][0]: one for one in (await read(edge, "/v1/tree/changes"))["items"]}
+    states = {one["centers"][0]: one for one in (await edge.read("/v1/tree/changes"))["items"]}
     assert (states["police-hq"]["state"], states["police-hq"]["refused"]) == ("applied", None)
     assert states["east-station"]["state"] == "refused"
     assert "1 open incidents, 2 units" in states["east-station"]["refused"]

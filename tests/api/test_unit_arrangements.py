@@ -244,5 +244,5 @@ async def test_a_units_page_asks_once_what_is_hidden(edge: Edge, monkeypatch: py
         return await hidden_among(services, caller, asked[-1])
 
     monkeypatch.setattr("dispatch.api.incidents.discretion.hidden_among", counted)
-    shown = await read(edge, f"/v1/units/{town.unit('E-1')}")
+    shown = await edge.read(f"/v1/units/{town.unit('E-1')}")
     assert asked == [{UUID(one["incident_id"]) for one in shown["assignments"]}]
