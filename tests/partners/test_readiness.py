@@ -12,6 +12,7 @@ import pytest
 from dispatch import bootstrap
 from dispatch.api.health import STALLED_AFTER
 from dispatch.config import Settings
+from dispatch.handling.tree import nobody_counts
 from dispatch.ports import AppendCommand, Mark
 from dispatch.readiness import GATEWAYS, SILENT_AFTER, gateways_check, relay_check, workers_check
 from dispatch.store.edge import EdgeStatements, ListenerReports
@@ -118,7 +119,7 @@ async def test_every_reactor_that_a_worker_starts_is_asked_after(dsn: str, tmp_p
     settings = Settings(database_url=dsn, data_dir=tmp_path)
     async with bootstrap.foundation(settings) as base, bootstrap.services(base) as wired:
         found = await wired.checks["workers"]()
-        started = bootstrap.workers(base, asyncio.Event())
+        started = bootstrap.workers(base, asyncio.Event(), nobody_counts)
         for work in started.values():
             work.close()
     asked = found.reason.removeprefix("nobody works as ").partition(";")[0].split(", ")
