@@ -19,6 +19,7 @@ from dispatch.directory_entries import CameraEntry
 from dispatch.handling.scribe import Change, Request, Scribe, as_fact
 from dispatch.ingest.message import Draft, identity, judge
 from dispatch.ports import AppendCommand, Appended, Ids, VersionConflict
+from domain.alert.areas import middles
 from domain.alert.commands import ReceiveAlert
 from domain.alert.decider import INITIAL, State, decide, evolve
 from domain.alert.events import AlertContent, AlertReceived, AlertRevised, WarningDetails, WarningReceived
@@ -225,7 +226,7 @@ class AlertDesk:
         )
         seen = {
             "clock": judged.clock,
-            "place": self._placed(content.place, camera),
+            "place": self._placed(content, camera),
             "camera_id": camera.id if camera is not None else None,
             "camera_code": camera.code if camera is not None else content.camera_code,
         }
@@ -235,9 +236,15 @@ class AlertDesk:
         found = (self._directory.camera(name, gateway=gateway) for name in draft.cameras)
         return next((camera for camera in found if camera is not None), None)
 
-    def _placed(self, said: Place, camera: CameraEntry | None) -> Place:
-        """What the message says of its place wins; a camera's own location stands in."""
+    def _placed(self, content: AlertContent, camera: CameraEntry | None) -> Place:
+        """What the message says of its place wins; a camera's own location stands in.
+
+        A province warns of many places in one message: of these the first that is in the city is what it says to us.
+        """
+        said = content.place
         point = said.point or (camera.location if camera is not None else None)
+        if content.warning is not None:
+            point = next((one for one in middles(content.warning) if self._directory.locate(one)), point)
         if point is None:
             return said
         return said.model_copy(update={"point": point, "outside_city": not self._directory.locate(point)})

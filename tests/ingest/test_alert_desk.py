@@ -7,6 +7,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival
 from dispatch.handling.scribe import Scribe
 from dispatch.ingest.message import Draft
@@ -31,8 +33,11 @@ from tests.ingest.stage import (
     Stage,
     StandingClock,
     draft_of,
+    fixture,
 )
 
+FLOOD = fixture("cap_flood.xml").decode()
+RING = "30.62,104.02 30.62,104.08 30.68,104.08 30.68,104.02 30.62,104.02"
 SEVERITIES = [severity.name.lower() for severity in Severity]
 
 
@@ -52,6 +57,19 @@ async def test_a_new_alert_is_recorded_with_its_camera_and_place(stage: Stage):
     assert fact.event.content.place.point == SPOT
     assert fact.envelope.actor == EAST_GATEWAY.actor
     assert (receipt.duplicate, receipt.revised, receipt.outside_city) == (False, False, False)
+
+
+@pytest.mark.parametrize("elsewhere", ["<circle>25,110 1</circle>", "<polygon>25,110 25,111 26,111 25,110</polygon>"])
+@pytest.mark.parametrize("here", ["<circle>30.65,104.05 2.5</circle>", None])
+async def test_a_warning_of_many_places_is_where_it_concerns_the_city(stage: Stage, elsewhere: str, here: str | None):
+    circle, ring = "<circle>30.65,104.05 2.5</circle>", f"<polygon>{RING}</polygon>"
+    said = FLOOD.replace(circle, "").replace(ring, elsewhere)
+    lost = await stage.receipt(draft_of("cap", said))
+    assert lost.outside_city
+    said = said.replace("CD-FLOOD", "CD-FLOOD-2").replace(elsewhere, f"{elsewhere}{here or ring}")
+    assert not (await stage.receipt(draft_of("cap", said))).outside_city
+    content = (await stage.facts())[-1].event.content
+    assert (round(content.place.point.lon, 6), round(content.place.point.lat, 6)) == (104.05, 30.65)
 
 
 async def test_a_repeat_changes_nothing_and_answers_with_the_first_position(stage: Stage):

@@ -103,6 +103,16 @@ class TestCap:
         )
         assert draft_of("cap", body).content.place.point == GeoPoint(lon=180, lat=61)
 
+    def test_several_areas_each_with_rings_and_circles_are_all_kept_each_once(self):
+        ring, circle = "30.62,104.02 30.62,104.08 30.68,104.08 30.68,104.02 30.62,104.02", "30.65,104.05 2.5"
+        other = "31.0,105.0 31.0,105.1 31.1,105.1 31.0,105.0"
+        more = f"<area><areaDesc>x</areaDesc><polygon>{other}</polygon><polygon>{ring}</polygon>"
+        more += f"<circle>31,105 1</circle><circle>{circle}</circle></area>"
+        warning = draft_of("cap", FLOOD.replace("</info>", f"{more}</info>", 1)).content.warning
+        assert warning is not None
+        assert [len(one) for one in warning.polygons] == [5, 4]
+        assert warning.circles == ((104.05, 30.65, 2_500.0), (105.0, 31.0, 1_000.0))
+
     def test_a_typing_error_in_the_map_does_not_lose_the_warning(self):
         warning = draft_of("cap", FLOOD.replace("30.62,104.02 30.62", "30.62),104.02 30.62", 1)).content.warning
         assert warning is not None

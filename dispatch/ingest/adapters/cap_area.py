@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 from dispatch.ingest.hardened_xml import children, text_of
 from dispatch.ingest.limits import CAP_POINTS_MAX
 from dispatch.ingest.message import NotUnderstood, clean
+from domain.alert.areas import middle_of
 from domain.event import GeoPoint
 
 Ring = tuple[tuple[float, float], ...]
@@ -37,7 +38,10 @@ class Area:
 
     @property
     def middle(self) -> GeoPoint | None:
-        """A point to show on a map: the middle of the first circle or ring. A warning of codes alone has none."""
+        """A point to show on a map: the middle of the first circle or ring. A warning of codes alone has none.
+
+        Where another of them is in the city, that one is shown (`dispatch.handling.alerts`).
+        """
         if self.circles:
             return GeoPoint(lon=self.circles[0][0], lat=self.circles[0][1])
         return middle_of(self.polygons[0]) if self.polygons else None
@@ -114,13 +118,3 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def middle_of(ring: Ring) -> GeoPoint:
-    """Middle of the ring's bounding box; a ring across the 180th meridian is unrolled first."""
-    longitudes = [lon for lon, _ in ring]
-    if max(longitudes) - min(longitudes) > 180:
-        longitudes = [lon + 360 if lon < 0 else lon for lon in longitudes]
-    latitudes = [lat for _, lat in ring]
-    lon = (min(longitudes) + max(longitudes)) / 2
-    return GeoPoint(lon=lon - 360 if lon > 180 else lon, lat=(min(latitudes) + max(latitudes)) / 2)
