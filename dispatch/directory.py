@@ -38,6 +38,7 @@ from domain.center.events import AgencyRegistered, CenterMoved
 from domain.codec import Undecodable
 from domain.event import Event, Fact
 from domain.gateway.events import GatewayFellSilent, GatewayHeardAgain, GatewayPromised, GatewayPromiseWithdrawn
+from domain.operation.events import LabelsSet, OperationEnded
 from domain.operator.events import OperatorEnrolled, ShiftEnded, ShiftStarted
 from domain.ownership import Ownership
 from domain.refusals import Unavailable
@@ -68,6 +69,8 @@ FOLDED: tuple[type[Event], ...] = (
     UnitRegistered,
     RulebookPublished,
     RulebookActivated,
+    LabelsSet,
+    OperationEnded,
 )
 TOPICS = tuple(event.name for event in FOLDED)
 """Event names the directory folds."""
@@ -91,6 +94,8 @@ class Directory(Tree):
         """Of cameras of which anything was ever wrong: few, of 150,000."""
         self.gateways: dict[UUID, GatewayEntry] = {}
         """Those that promise signs of life."""
+        self.labels: dict[UUID, LabelsSet] = {}
+        """By operation: which incidents are its from their first moment."""
         self.operators: dict[UUID, OperatorEntry] = {}
         self.units: dict[UUID, UnitEntry] = {}
         self.rulebooks: dict[int, Rulebook] = {}
@@ -151,6 +156,7 @@ class Directory(Tree):
             camera_aliases=tuple((gateway, alias, camera) for (gateway, alias), camera in self._camera_aliases.items()),
             conditions=tuple(self.conditions.items()),
             gateways=tuple(self.gateways.values()),
+            labels=tuple(self.labels.items()),
         )
 
     async def begin(self, contents: Contents, last_fact: RecordedEvent, position: int, epoch: UUID) -> None:
@@ -178,6 +184,7 @@ class Directory(Tree):
         self._camera_aliases = {(gateway, alias): camera for gateway, alias, camera in contents.camera_aliases}
         self.conditions = dict(contents.conditions)
         self.gateways = {entry.id: entry for entry in contents.gateways}
+        self.labels = dict(contents.labels)
 
     def _apply_readable(self, row: RecordedEvent) -> None:
         """A fact that nobody can read must not keep everybody from all the others."""
@@ -222,6 +229,9 @@ class Directory(Tree):
                 self.units[fact.stream_id] = UnitEntry(
                     fact.stream_id, event.call_sign, event.agency, event.base, event.kind, event.skills, event.home
                 )
+            case LabelsSet() | OperationEnded() as event:
+                self.labels.pop(fact.stream_id, None)
+                self.labels |= {fact.stream_id: event} if isinstance(event, LabelsSet) and event.says_something else {}
             case RulebookPublished(rulebook=rulebook):
                 self.rulebooks[rulebook.version] = rulebook
             case RulebookActivated(version=version):

@@ -9,6 +9,7 @@ from uuid import UUID
 from domain.camera.condition import Condition
 from domain.center.events import CenterEstablished, Ring, TreeChangeScheduled
 from domain.event import GeoPoint, Personal
+from domain.operation.events import LabelsSet
 from domain.ownership import Ownership
 from domain.rulebook.content import Rulebook
 from domain.vocabulary import CenterKind, Role, SiteClass, UnitKind
@@ -184,3 +185,4 @@ class Contents:
     conditions: tuple[tuple[UUID, Condition], ...]
     """Of cameras of which anything was ever wrong."""
     gateways: tuple[GatewayEntry, ...]
+    labels: tuple[tuple[UUID, LabelsSet], ...]

@@ -10,6 +10,7 @@ from domain.assignment import events as assignment
 from domain.event import Event, Fact, Place
 from domain.incident import events as incident
 from domain.incident import plan_events as plan_facts
+from domain.incident import restriction_events as restriction
 from domain.incident.diversion import UnitDiverted
 from domain.vocabulary import AssignmentPhase
 from projections.shown import id_text, instant, shown
@@ -94,7 +95,7 @@ def _relocated(document: Document, said: Plain, fact: Fact[Event]) -> Change:
 
 
 def _explained(document: Document, said: Plain, fact: Fact[Event]) -> Change:
-    """Routed, or raised in severity: what the decision weighed."""
+    """Routed, raised in severity, labelled as it was opened: what the decision weighed."""
     return _decided(document, said.get("explanation"), fact)
 
 
@@ -301,6 +302,7 @@ PLAIN_RULES: Mapping[str, PlainRule] = {
     incident.IncidentRelocated.name: _relocated,
     incident.IncidentRouted.name: _explained,
     plan_facts.UnitsRecommended.name: _recommended,
+    restriction.IncidentRestricted.name: _explained,
 }
 """What only copies what was said: from the fact as plain JSON, which is there for less than its validated form."""
 

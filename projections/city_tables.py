@@ -108,6 +108,7 @@ operations = sa.Table(
     needed("checkpoints", JSONB, comment="[{checkpoint_id, label, location, planned_at, passed_at, late_s, note}]"),
     needed("cameras", JSONB, comment="{camera_id: center_id}: who watches which"),
     needed("situations", JSONB, comment="[{number, text, at, by}], the newest last"),
+    maybe("labels", JSONB, comment="which incidents are its from their first moment: `domain.operation.LabelsSet`"),
     needed("planned_position", sa.BigInteger),
     needed("updated_position", sa.BigInteger),
     needed("version", sa.BigInteger),

@@ -144,6 +144,11 @@ REASONS: Mapping[str, Pair] = {
     "routing.district": ("地点所在区中心", "the district of the place"),
     "routing.next_level_up": ("上一级中心", "the next level up"),
     "routing.city": ("市中心", "the city center"),
+    "label.by_camera": (
+        "在保密行动指定的摄像机下发生",
+        "it happened before a camera that a restricted operation named",
+    ),
+    "label.by_area": ("在保密行动指定的区域内发生", "it happened in the area that a restricted operation named"),
     "escalation.accept_missed": ("超过时限无人接受", "nobody accepted in time"),
     "escalation.acknowledge_missed": ("超过时限单位未确认", "the crew did not acknowledge in time"),
     "escalation.answered_late": ("逾期后才答复", "answered after it was due"),

@@ -20,7 +20,7 @@ class Operations(Projection):
     """One row an operation."""
 
     name = "operations"
-    version = 1
+    version = 2
     table = city_tables.operations
     topics = names(operation.EVENTS) - {operation.PointReported.name}
     is_append_only = False
@@ -111,6 +111,7 @@ def _planned(event: operation.OperationPlanned, fact: Fact[Event]) -> Row:
         "checkpoints": [],
         "cameras": {},
         "situations": [],
+        "labels": None,
         "planned_position": fact.position,
         "updated_position": fact.position,
         "version": fact.version,
@@ -138,12 +139,25 @@ def _change(row: Row, event: Event, fact: Fact[Event]) -> Mapping[str, Any]:  # 
         case operation.OperationStarted():
             return {"phase": "under_way", "started_at": fact.occurred_at}
         case operation.OperationEnded():
-            return {"phase": "ended", "ended_at": fact.occurred_at}
+            return {"phase": "ended", "ended_at": fact.occurred_at, "labels": None}
+        case operation.LabelsSet():
+            return {"labels": _labels(event) if event.says_something else None}
         case operation.SituationReported(number=number, text=text):
             told = {"number": number, "text": text, "at": instant(fact.occurred_at), "by": fact.actor.id}
             return {"situations": [*row["situations"], told][-SITUATIONS_MAX:]}
         case _:
             return {}
+
+
+def _labels(event: operation.LabelsSet) -> Mapping[str, Any]:
+    rings = [[list(corner) for corner in ring] for ring in event.area]
+    return {
+        "camera_ids": [id_text(camera_id) for camera_id in event.camera_ids],
+        "area": {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]} if rings else None,
+        "begins_at": instant(event.begins_at),
+        "ends_at": instant(event.ends_at),
+        "reason": event.reason,
+    }
 
 
 def _with_checkpoint(before: Sequence[Mapping[str, Any]], event: operation.CheckpointSet) -> list[Mapping[str, Any]]:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
 from dispatch.directory_entries import CenterEntry
+from dispatch.handling.labels import labelled
 from dispatch.handling.opening import Numbering, Opening, first_owner, numbers_used, open_incident_changes
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, as_fact
 from domain.event import MediaReference, Personal, Place
@@ -193,6 +194,8 @@ class ReportDesk:
         numbering = Numbering.of(rulebook)
         used = await self._numbers_used(numbering, opening.opened_at, told)
         opened = open_incident_changes([opening], numbering=numbering, used=used, rule_version=rulebook.version)
+        happened_at = request.occurred_at or request.received_at
+        opened = await labelled(opened, self._directory, log=self._scribe.log, now=happened_at)
         day = numbering.day(opening.opened_at)
         number = numbering.number(day, used[day] + 1)
         changes = _report_changes(command, report_id, incident_id, "opened")

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.labels import known_to
 from dispatch.handling.merges import with_guests
 from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, check_version
 from domain.event import Event
@@ -22,9 +23,9 @@ from domain.incident.commands import ChangeClearance, LabelCommand, LiftRestrict
 from domain.incident.state import IncidentState
 from domain.operation import decider as operations
 from domain.operation.commands import AddMember, AttachIncident, DetachIncident, RemoveMember
-from domain.operation.decider import OperationState, visible_to
+from domain.operation.decider import OperationState
 from domain.refusals import Refusal
-from domain.vocabulary import CenterKind, IncidentPhase
+from domain.vocabulary import IncidentPhase
 
 Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
 
@@ -44,7 +45,9 @@ class RestrictionDesk:
             refusal = _not_itself(together[incident_id].state)
             if refusal is not None:
                 return refusal
-            label = RestrictIncident(operation_id=operation_id, reason=reason, **self._known(operation.state))
+            label = RestrictIncident(
+                operation_id=operation_id, reason=reason, **known_to(operation.state, self._directory)
+            )
             halves = _of_operation(operation, [AttachIncident(incident_id=one) for one in together])
             return _all(halves, _of_incidents(together, label), _answer(operation_id, incident_id))
 
@@ -77,20 +80,11 @@ class RestrictionDesk:
             after = operation.state
             for event in halves[0].events:
                 after = operations.evolve(after, event)
-            label = ChangeClearance(operation_id=operation_id, **self._known(after))
+            label = ChangeClearance(operation_id=operation_id, **known_to(after, self._directory))
             own = await self._scribe.load_many(sorted(after.incidents), incidents.INITIAL, incidents.evolve)
             return _all(halves, _of_incidents(own, label), answer)
 
         return await self._scribe.decide(attempt, request)
-
-    def _known(self, operation: OperationState) -> dict[str, Any]:
-        """Centers that know of the operation, and agencies whose own centers are among them.
-
-        A police station among them does not tell the police of the whole city.
-        """
-        centers = [self._directory.center(center_id) for center_id in sorted(visible_to(operation))]
-        own = {one.agency for one in centers if one is not None and one.kind is CenterKind.FUNCTIONAL and one.agency}
-        return {"center_ids": tuple(visible_to(operation)), "agencies": tuple(own)}
 
     async def _loaded(
         self, operation_id: UUID, incident_id: UUID

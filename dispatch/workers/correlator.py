@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from dispatch.directory import Directory
+from dispatch.handling.labels import labelled
 from dispatch.handling.opening import Numbering, Opening, first_owner, numbers_used, open_incident_changes
 from dispatch.handling.scribe import Change
 from dispatch.ports import Clock, EventLog, RecordedEvent
@@ -45,7 +46,8 @@ ALERTS = (AlertReceived, AlertRevised)
 ENDS = (IncidentResolved, IncidentClosed, IncidentDismissed)
 """After an end the index is looked at again, for folds that came after it: they must not wait for the next alert."""
 PAGE_ALERTS_MAX = 500
-"""An alert gives at most two events of its own, so a page stays below the limit of one command."""
+"""An alert gives at most two events of its own, and few two more with their label (`dispatch.handling.labels`), so a
+page stays below the limit of one command."""
 LATE_FOLDS_MAX = 200
 """Late folds judged again with one page."""
 INDEX_PAGE_EVENTS = 2_000
@@ -196,6 +198,7 @@ class Correlator:
             used=await numbers_used(self._log, numbering, [now]),
             rule_version=rules.version,
         )
+        changes = await labelled(changes, self._directory, log=self._log, now=now)
         return [_with_rises(change, judgement.foldings.get(change.stream_id)) for change in changes]
 
     def _opening(self, opening: judged.Opening, rules: CorrelationRules, now: datetime) -> Opening:

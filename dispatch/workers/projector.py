@@ -27,6 +27,7 @@ from dispatch.telemetry import counter, gauge
 from dispatch.workers.page import PageWriter, StaleCheckpoint
 from dispatch.workers.rebuild import Rebuild, live_checkpoints
 from dispatch.workers.rows import PROJECTOR_ROLE, RowCache, RowStore, connect
+from domain.incident.events import IncidentOpened
 from domain.refusals import Unavailable
 from projections import fold, tables
 from projections.projection import Projection
@@ -281,6 +282,9 @@ class Projector:
         topics = sorted({topic for owned in due for topic in owned.projection.topics})
         recorded = await self._log.read_after(position, limit=self._page_events, up_to_position=upper, topics=topics)
         is_full = len(recorded) >= self._page_events
+        if is_full and len(recorded) > 1 and recorded[-1].topic == IncidentOpened.name:
+            # Its label may be the next fact: until that is folded, an incident of nobody's business is on every board.
+            recorded = recorded[:-1]
         page = fold.read(recorded, recorded[-1].position if is_full else upper)
         self._looked_to = page.position
         if may_wait and not page.facts and page.newer is None and page.position >= tip:

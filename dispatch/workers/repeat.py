@@ -12,6 +12,7 @@ from uuid import UUID
 
 from dispatch.directory import Directory
 from dispatch.handling.folding import folded
+from dispatch.handling.labels import Labelling
 from dispatch.handling.scribe import as_fact
 from dispatch.ports import Clock, EventLog
 from dispatch.workers.alarms import raised
@@ -28,6 +29,7 @@ from domain.event import Event, Explanation, Fact
 from domain.incident.decider import INITIAL, IncidentState, decide, evolve
 from domain.incident.events import AlertsFolded, IncidentEscalated, IncidentOpened, IncidentRouted, TransferTimedOut
 from domain.incident.plan_events import AlarmRaised, UnitsRecommended
+from domain.incident.restriction_events import IncidentRestricted
 from domain.policies.commitment import Ending, called_back, commitments
 from domain.policies.correlation_rules import CorrelationRules
 from domain.policies.escalation import ACCEPT, ACKNOWLEDGE, TRANSFER, Due, answer, answered_late_at
@@ -45,6 +47,7 @@ DECISION_TOPICS = tuple(
         IncidentEscalated,
         TransferTimedOut,
         AlarmRaised,
+        IncidentRestricted,
         AssignmentCancelled,
         AssignmentPromoted,
         CoverFell,
@@ -99,6 +102,8 @@ class Repeater:
                 rows = await self._log.read_stream(fact.stream_id, up_to_position=fact.position - 1)
                 rulebook = self._directory.rulebook(fact.envelope.rule_version)
                 return raised([as_fact(row) for row in rows], rulebook) == (event,)
+            case IncidentRestricted(explanation=Explanation()) as event:
+                return await self._labelled_again(fact) == event
             case AssignmentCancelled(explanation=Explanation() as why):
                 return list(await self._called_back_again(fact, why)) == [fact.event]
             case CoverFell() | CoverRestored() | MoveSuggested() | MoveWithdrawn():
@@ -120,6 +125,15 @@ class Repeater:
             self._past = Directory(self._log, self._directory.city)
         await self._past.catch_up(up_to_position=position)
         return self._past
+
+    async def _labelled_again(self, fact: Fact[IncidentRestricted]) -> IncidentRestricted | None:
+        """By the operation as it stood, of the incident as it was opened."""
+        (first,) = await self._log.read_stream(fact.stream_id, limit=1)
+        opened = as_fact(first)
+        assert isinstance(opened.event, IncidentOpened), "the first fact of an incident"
+        rows = await self._log.read_stream(fact.event.operation_id, up_to_position=fact.position - 1)
+        past = await self._directory_at(fact.position)
+        return Labelling.of(fact.event.operation_id, rows).label(opened.event, opened.occurred_at, past)
 
     async def _deadline_again(self, fact: Fact[IncidentEscalated | TransferTimedOut]) -> Sequence[Event]:
         state = await self._state(fact.stream_id, fact.position - 1)

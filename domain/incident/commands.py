@@ -259,6 +259,7 @@ class RestrictIncident(Frozen):
     center_ids: tuple[UUID, ...]
     agencies: tuple[str, ...] = ()
     reason: Note
+    explanation: Explanation | None = None
 
 
 class ChangeClearance(Frozen):

@@ -1,4 +1,5 @@
-"""Who may know of an incident: the label of a restricted operation, put on and taken off by persons.
+"""Who may know of an incident: the label of a restricted operation, put on by persons, or at its opening by what they
+said before of where and when all is that operation's; taken off by persons.
 
 The owner is always one of those who know, or nobody who must act would: an incident is restricted only under an owner
 of the operation, offered only within it, and a center that owns one of its incidents cannot leave. One incident has one
@@ -72,6 +73,7 @@ def _restrict(command: RestrictIncident, state: IncidentState) -> tuple[Event, .
             center_ids=_ordered(command.center_ids),
             agencies=_ordered(command.agencies),
             reason=command.reason,
+            explanation=command.explanation,
         ),
     )
 

@@ -11,14 +11,15 @@ from uuid import UUID
 
 from pydantic import Field
 
-from domain.event import Event
+from domain.event import Event, Explanation
 
 CLEARED_MAX = 300
 """More than an operation has members, its own center and those above it."""
 
 
 class IncidentRestricted(Event):
-    """A person attached it to a restricted operation. `center_ids` are all who know of it from here on, sorted.
+    """A person attached it to a restricted operation, or it happened where that said that all is its: then it explains
+    itself. `center_ids` are all who know of it from here on, sorted.
 
     `agencies` are those whose own centers are among them: what they are told of it they are told as before.
     """
@@ -28,6 +29,7 @@ class IncidentRestricted(Event):
     center_ids: tuple[UUID, ...] = Field(min_length=1, max_length=CLEARED_MAX)
     agencies: tuple[str, ...] = Field(default=(), max_length=CLEARED_MAX)
     reason: str = Field(min_length=1, max_length=2_000)
+    explanation: Explanation | None = None
 
 
 class ClearanceChanged(Event):

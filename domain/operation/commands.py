@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from domain.event import Frozen, GeoPoint
-from domain.operation.events import OperationPlanned, PointReported, Words
+from domain.operation.events import LabelsSet, OperationPlanned, PointReported, Words
 
 Note = Annotated[str, Field(min_length=1, max_length=2_000)]
 
@@ -83,6 +83,12 @@ class DetachIncident(Frozen):
     incident_id: UUID
 
 
+class SetLabels(Frozen):
+    """Say which incidents are its from their first moment."""
+
+    labels: LabelsSet
+
+
 class ReportPoint(Frozen):
     """Say what is at a place, or how it is there now."""
 
@@ -107,6 +113,7 @@ OperationCommand: TypeAlias = (
     | EndOperation
     | AttachIncident
     | DetachIncident
+    | SetLabels
     | ReportPoint
     | ReportSituation
 )

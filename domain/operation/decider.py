@@ -11,6 +11,7 @@
     EndOperation      x        x          .
     AttachIncident    x        x          x
     DetachIncident    x        x          x
+    SetLabels         x        x          -
     ReportPoint       x        x          -
     ReportSituation   x        x          -
 
@@ -43,6 +44,7 @@ from domain.operation.commands import (
     ReportPoint,
     ReportSituation,
     SetCheckpoint,
+    SetLabels,
     StartOperation,
 )
 from domain.operation.events import (
@@ -52,6 +54,7 @@ from domain.operation.events import (
     CheckpointSet,
     IncidentAttached,
     IncidentDetached,
+    LabelsSet,
     MemberAdded,
     MemberRemoved,
     OperationEnded,
@@ -93,6 +96,8 @@ class OperationState:
     points: Mapping[UUID, PointReported] = field(default_factory=dict)
     situations: int = 0
     incidents: frozenset[UUID] = frozenset()
+    labels: LabelsSet | None = None
+    """Which incidents are its from their first moment; none any more when it has ended."""
 
 
 INITIAL = OperationState()
@@ -118,11 +123,13 @@ def evolve(state: OperationState, event: Event) -> OperationState:  # noqa: C901
         case OperationStarted():
             return replace(state, phase=OperationPhase.UNDER_WAY)
         case OperationEnded():
-            return replace(state, phase=OperationPhase.ENDED)
+            return replace(state, phase=OperationPhase.ENDED, labels=None)
         case IncidentAttached(incident_id=incident_id):
             return replace(state, incidents=state.incidents | {incident_id})
         case IncidentDetached(incident_id=incident_id):
             return replace(state, incidents=state.incidents - {incident_id})
+        case LabelsSet():
+            return replace(state, labels=event if event.says_something else None)
         case PointReported(point_id=point_id):
             return replace(state, points={**state.points, point_id: event})
         case SituationReported(number=number):
@@ -160,6 +167,8 @@ def decide(command: OperationCommand, state: OperationState) -> Decision:  # noq
             return _attach(incident_id, state)
         case DetachIncident(incident_id=incident_id):
             return (IncidentDetached(incident_id=incident_id),) if incident_id in state.incidents else ()
+        case SetLabels(labels=labels):
+            return _set_labels(labels, state)
         case ReportPoint(point=point):
             return _report(point, state)
         case ReportSituation(text=text):
@@ -243,6 +252,18 @@ def _attach(incident_id: UUID, state: OperationState) -> Decision:
     if len(state.incidents) >= INCIDENTS_MAX:
         return _too_many("incidents", INCIDENTS_MAX)
     return (IncidentAttached(incident_id=incident_id),)
+
+
+def _set_labels(labels: LabelsSet, state: OperationState) -> Decision:
+    if state.planned is None or not state.planned.restricted:
+        detail = "The operation is no secret, so its incidents are none. Only a restricted one has labels to put on."
+        return Refusal("operation.not_restricted", detail)
+    if labels.ends_at <= labels.begins_at:
+        detail = "The time in which it labels incidents ends after it begins. Choose a later `ends_at`."
+        return Refusal("operation.no_period", detail, {"ends_at": labels.ends_at.isoformat()})
+    if labels == state.labels or not (labels.says_something or state.labels):
+        return ()
+    return (labels,)
 
 
 def _report(point: PointReported, state: OperationState) -> Decision:

@@ -15,6 +15,9 @@ from domain.event import Event, GeoPoint, Place
 from domain.vocabulary import PointKind, PointStatus
 
 ROUTE_POINTS_MAX = 5_000
+LABEL_CAMERAS_MAX, LABEL_RINGS_MAX = 2_000, 50
+Ring = Annotated[tuple[tuple[float, float], ...], Field(max_length=2_000)]
+"""Corners as (lon, lat), WGS 84, the last one the first."""
 Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")]
 Words = Annotated[str, Field(min_length=1, max_length=4_000)]
 
@@ -111,6 +114,24 @@ class IncidentDetached(Event):
     incident_id: UUID
 
 
+class LabelsSet(Event):
+    """What happens before these cameras or within this area in this time belongs to the operation from its first
+    moment. Said again, it is this from here on; with no camera and no area nothing does any more.
+    """
+
+    name: ClassVar[str] = "operation.labels_set"
+    camera_ids: tuple[UUID, ...] = Field(default=(), max_length=LABEL_CAMERAS_MAX)
+    area: tuple[Ring, ...] = Field(default=(), max_length=LABEL_RINGS_MAX)
+    begins_at: AwareDatetime
+    ends_at: AwareDatetime
+    reason: str = Field(min_length=1, max_length=2_000)
+
+    @property
+    def says_something(self) -> bool:
+        """Whether anything is labelled by it."""
+        return bool(self.camera_ids or self.area)
+
+
 class PointReported(Event):
     """Something is found at a place (a breach, a slide, a shelter …); said again, it is so now."""
 
@@ -146,6 +167,7 @@ EVENTS: tuple[type[Event], ...] = (
     OperationEnded,
     IncidentAttached,
     IncidentDetached,
+    LabelsSet,
     PointReported,
     SituationReported,
 )

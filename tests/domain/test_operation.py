@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from domain.event import GeoPoint, Place
 from domain.operation import commands as ask
 from domain.operation import events as fact
 from domain.operation.decider import INCIDENTS_MAX, INITIAL, OperationPhase, decide, evolve, visible_to
+from domain.policies.labels import reason_for
 from domain.refusals import Refusal
 from domain.vocabulary import PointKind, PointStatus
 from tests.domain.deciding import Decider
@@ -178,3 +180,42 @@ def test_whatever_is_asked_in_whatever_order(commands: list[ask.OperationCommand
             isinstance(one, fact.CameraReleased | fact.IncidentAttached | fact.IncidentDetached)
             for one in facts[over + 1 :]
         )
+
+
+QUIET = PLANNED.model_copy(update={"restricted": True})
+SQUARE = ((104.0, 30.6), (104.1, 30.6), (104.1, 30.7), (104.0, 30.7), (104.0, 30.6))
+LABELS = fact.LabelsSet(
+    camera_ids=(CAMERA,), area=(SQUARE,), begins_at=BEGINS, ends_at=BEGINS + timedelta(hours=4), reason="a guest"
+)
+NOTHING = LABELS.model_copy(update={"camera_ids": (), "area": ()})
+
+
+def test_a_restricted_one_says_what_is_its_from_the_first_moment_and_takes_it_back():
+    operation.given(QUIET).when(ask.SetLabels(labels=LABELS)).then(LABELS)
+    operation.given(QUIET, LABELS).when(ask.SetLabels(labels=LABELS)).then_nothing()
+    operation.given(QUIET, LABELS).when(ask.SetLabels(labels=NOTHING)).then(NOTHING)
+    operation.given(QUIET).when(ask.SetLabels(labels=NOTHING)).then_nothing()
+    operation.given(PLANNED).when(ask.SetLabels(labels=LABELS)).then_refused("operation.not_restricted")
+    backwards = LABELS.model_copy(update={"ends_at": BEGINS})
+    operation.given(QUIET).when(ask.SetLabels(labels=backwards)).then_refused("operation.no_period")
+    operation.given(QUIET, ENDED).when(ask.SetLabels(labels=LABELS)).then_refused("operation.over")
+
+
+@pytest.mark.parametrize(
+    ("camera_id", "lon", "minutes", "code"),
+    [
+        (CAMERA, 105.0, 0, "label.by_camera"),
+        (CAMERA, None, 239, "label.by_camera"),
+        (None, 104.05, 1, "label.by_area"),
+        (None, 104.11, 1, None),
+        (None, 103.99, 1, None),
+        (None, None, 1, None),
+        (CHECKPOINT, 105.0, 1, None),
+        (CAMERA, 104.05, 240, None),
+        (CAMERA, 104.05, -1, None),
+    ],
+)
+def test_it_is_its_by_camera_or_place_within_the_time(camera_id, lon, minutes, code):
+    point = None if lon is None else GeoPoint(lon=lon, lat=30.65)
+    reason = reason_for(LABELS, camera_id=camera_id, point=point, at=BEGINS + timedelta(minutes=minutes))
+    assert (None if reason is None else reason.code) == code

@@ -15,6 +15,7 @@ from dispatch.workers.page import StaleCheckpoint
 from dispatch.workers.projector import BROKEN, Projector, projectors
 from dispatch.workers.rebuild import Rebuild
 from domain.incident.events import IncidentOpened
+from domain.incident.restriction_events import IncidentRestricted
 from domain.rulebook.events import RulebookActivated
 from domain.upcasters import UPCASTERS
 from projections import tables
@@ -265,3 +266,15 @@ async def test_a_projector_that_loses_its_connection_goes_on_with_a_new_one(
         stop.set()
         await running
     assert len(await city.ask(tables.board.select())) == 2
+
+
+async def test_no_page_ends_between_an_opening_and_its_label(city: City, hand: asyncpg.Connection) -> None:
+    city.projector = Projector(city.log, city.dsn, page_events=2)
+    owner = OPENED.owner.center_id
+    label = IncidentRestricted(operation_id=TWO, center_ids=(owner,), reason="a guest")
+    try:
+        await city.tell([happening(THREE, OPENED), happening(ONE, OPENED), happening(ONE, label)])
+    finally:
+        await city.projector.close()
+    seen = await hand.fetch("SELECT restricted_after FROM read.board_changes WHERE incident_id = $1", ONE)
+    assert [row["restricted_after"] for row in seen] == [True]

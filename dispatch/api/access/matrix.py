@@ -152,6 +152,7 @@ MATRIX: dict[str, Rule] = {
         "city_operations_end",
         "city_operations_attach_incident",
         "city_operations_detach_incident",
+        "city_operations_set_labels",
     ),
     **_lines(
         Scope.CENTER,

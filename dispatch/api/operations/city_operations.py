@@ -62,6 +62,7 @@ OPERATION_EXAMPLE = {
     "cameras": {},
     "units": [],
     "situations": [],
+    "labels": None,
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Request, Response
+from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.access.visibility import visible_state
@@ -13,13 +14,17 @@ from dispatch.api.http.conditions import Asked, MinPosition, StepOf
 from dispatch.api.http.cursors import next_link
 from dispatch.api.http.shapes import LIMIT, Body, CursorParameter, Limit, Listing, Reason, Written, examples
 from dispatch.api.http.writing import INCIDENT_VIEWS, allowed, written
-from dispatch.api.operations.operation_access import VIEWS, known, request_of, row_of
-from dispatch.api.problems.problem import declared
+from dispatch.api.operations.operation_access import VIEWS, known, owned, request_of, row_of
+from dispatch.api.orders.order_bodies import Geometry
+from dispatch.api.problems.problem import Problem, declared
 from dispatch.api.routing import protected
 from dispatch.api.wiring import ServicesOf
+from dispatch.handling.operations import OperationDesk
 from dispatch.handling.restrictions import RestrictionDesk
 from domain.identifiers import operation_id as id_of
-from domain.operation.events import Code
+from domain.operation.commands import SetLabels
+from domain.operation.events import LABEL_CAMERAS_MAX, Code, LabelsSet
+from domain.storable import StorableInstant
 from projections.board import item
 from projections.queries import board
 
@@ -71,6 +76,69 @@ async def detach(code: Code, incident_id: UUID, body: BelongsBody, asked: StepOf
         id_of(asked.services.directory.city, code), incident_id, body.reason, _request(asked, code, body, incident_id)
     )
     return await written(asked, response, work, stream_id=incident_id, views=(*VIEWS, *INCIDENT_VIEWS))
+
+
+class LabelsBody(Body):
+    """Whose incidents are the operation's from their first moment: what these cameras see, what happens in this area,
+    in this time (the operation's own where it is left out). Nothing of both: none any more.
+    """
+
+    model_config = examples(
+        {
+            "area": {
+                "type": "Polygon",
+                "coordinates": [[[104.05, 30.64], [104.07, 30.64], [104.07, 30.66], [104.05, 30.64]]],
+            },
+            "begins_at": "2026-08-05T08:00:00+08:00",
+            "ends_at": "2026-08-05T12:00:00+08:00",
+            "reason": "警卫区域内一切事件",
+        }
+    )
+
+    camera_ids: Annotated[tuple[UUID, ...], Field(max_length=LABEL_CAMERAS_MAX)] = ()
+    area: Geometry | None = None
+    begins_at: StorableInstant | None = None
+    ends_at: StorableInstant | None = None
+    reason: Reason
+
+    def rings(self) -> tuple[tuple[tuple[float, float], ...], ...]:
+        """The outer rings of the area."""
+        rings = self.area.rings() if self.area is not None else []
+        return tuple(tuple((lon, lat) for lon, lat in ring) for ring in rings)
+
+
+@router.post(
+    "/city-operations/{code}/labels",
+    operation_id="city_operations_set_labels",
+    summary="What happens here belongs to it from its first moment",
+    responses=CHANGE,
+)
+async def set_labels(code: Code, body: LabelsBody, asked: StepOf, response: Response) -> Written:
+    """By the operation's own center and those above it, of a restricted operation, until it ends. The label is put on
+    in the same append that opens the incident, so nobody else ever sees it.
+
+    An incident whose first owner takes no part in the operation opens without a label: nobody who must act would know
+    of it. Let the stations of the area take part.
+    """
+    services = asked.services
+    unknown = [number for number, one in enumerate(body.camera_ids) if services.directory.camera_by_id(one) is None]
+    if unknown:
+        errors = [(f"/camera_ids/{number}", "there is no such camera") for number in unknown]
+        raise Problem("invalid", "Name cameras of the city.", errors=errors)
+    await allowed(asked, request_of(asked, code, body), known(asked, code, owner=True))
+    loaded = await OperationDesk(services.scribe).state(id_of(services.directory.city, code))
+    planned = loaded.state.planned
+    assert planned is not None, "it is known"
+    labels = LabelsSet(
+        camera_ids=body.camera_ids,
+        area=body.rings(),
+        begins_at=body.begins_at or planned.begins_at,
+        ends_at=body.ends_at or planned.ends_at,
+        reason=body.reason,
+    )
+    done = await owned(asked, response, code, SetLabels(labels=labels), body)
+    await services.directory.catch_up()
+    return done
 
 
 @router.get(
