@@ -24,6 +24,7 @@ from dispatch.workers.repeat import Repeater
 from domain.casework.events import CaseArbitrated, CaseAssigned, CaseReturned
 from domain.event import Event, Fact
 from domain.incident.events import IncidentRouted
+from domain.incident.restriction_events import IncidentRestricted
 from domain.order.events import OrderContent
 from domain.vocabulary import MessageStatus
 from projections.registry import PROJECTIONS
@@ -103,6 +104,7 @@ def _told(story: Story) -> dict[UUID, dict[str, int]]:
 def _feeds(world: World, story: Story) -> Iterator[str]:
     """I5: each message is addressed to an agency that was told of its incident, and says only what may leave."""
     told = _told(story)
+    restricted = {fact.stream_id for fact in story.facts if isinstance(fact.event, IncidentRestricted)}
     heard: set[tuple[UUID, str]] = set()
     by_position = {fact.position: fact for fact in story.facts}
     for agency, entries in world.feeds.entries.items():
@@ -124,7 +126,8 @@ def _feeds(world: World, story: Story) -> Iterator[str]:
             if "case_id" not in body:
                 heard.add((incident_id, agency))
     for incident_id, agencies in told.items():
-        if story.state(incident_id).status is MessageStatus.ACTUAL:
+        # One that was restricted may have been so before the agency could hear: what that one hears has its own oracle.
+        if story.state(incident_id).status is MessageStatus.ACTUAL and incident_id not in restricted:
             deaf = [each for each in FEEDS if each in agencies and (incident_id, each) not in heard]
             yield from (f"I5: {agency} never heard of {incident_id}" for agency in deaf)
     for parked in world.feeds.parked:

@@ -41,7 +41,7 @@ class SentAlert:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Which operations a center was shown when it asked for the list, and at which position."""
+    """Which operations, or incidents, a center was shown when it asked for the list, and at which position."""
 
     position: int
     center_id: UUID
@@ -62,3 +62,6 @@ class History:
     screens: list[tuple[int, dict[UUID, Mapping[str, Any]]]] = field(default_factory=list)
     """Boards as they were seen: the position, and the rows that were on it."""
     looked: list[Looked] = field(default_factory=list)
+    """At operations."""
+    boards: list[Looked] = field(default_factory=list)
+    """At boards."""

@@ -25,7 +25,7 @@ from dispatch.simulation.serving import ApiProcess
 from dispatch.simulation.world import World
 
 FLOWS: Mapping[type[Flow], int] = {
-    Casework: 9, Orders: 6, Operations: 7, Shifts: 5, Aid: 5, Watches: 5, Checklists: 2, Outcomes: 6, Recordings: 4,
+    Casework: 9, Orders: 6, Operations: 10, Shifts: 5, Aid: 5, Watches: 5, Checklists: 2, Outcomes: 6, Recordings: 4,
     Units: 6, Alarms: 3, Cover: 5,
 }  # fmt: skip
 """Each with its weight: long ways need more runs, and more acts in a run."""

@@ -21,6 +21,7 @@ from domain.assignment.events import AssignmentPromoted, ReservationBegan, Reser
 from domain.casework.events import LampTurned
 from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
+from domain.incident.restriction_events import ClearanceChanged
 from domain.order.events import OrderAcknowledged
 from projections import fold
 from projections.projection import Row
@@ -55,6 +56,8 @@ class PlantedFault(StrEnum):
     """What a unit was on ends, and what waits for it does not have its turn."""
     NOBODY_STANDS_BY = "nobody_stands_by"
     """Somebody lets a unit move up, and it does not."""
+    STALE_CLEARANCE = "stale_clearance"
+    """A center joins a restricted operation or leaves it, and incidents of it do not say so."""
     RESERVED_TWICE = "reserved_twice"
     """That a reservation has begun or is over is recorded, and recorded again."""
     RESTRICTED_SHOWN = "restricted_shown"
@@ -97,6 +100,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.HALF_DIVERTED: _HalfDiverted,
         PlantedFault.LOST_TURN: _LostTurn,
         PlantedFault.NOBODY_STANDS_BY: _NobodyStandsBy,
+        PlantedFault.STALE_CLEARANCE: _StaleClearance,
         PlantedFault.RESERVED_TWICE: _ReservedTwice,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
@@ -183,6 +187,11 @@ class _LostTurn(Plant):
 class _NobodyStandsBy(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, UnitPosted.name, 1.0)
+
+
+class _StaleClearance(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, ClearanceChanged.name, 0.7)
 
 
 class _LentTwice(Plant):

@@ -24,7 +24,6 @@ from domain.gateway import events as gateway
 from domain.handover import events as handover
 from domain.headquarters import events as headquarters
 from domain.incident import events as incident
-from domain.incident.restriction_events import ClearanceChanged, IncidentRestricted, RestrictionLifted
 from domain.operation import events as operation
 from domain.operator import events as operator
 from domain.order import events as order
@@ -51,8 +50,6 @@ NEVER: frozenset[type[Event]] = frozenset(
 """Facts that nobody in a simulated town makes: loaders' and readers', the machine door's, and what is a finding."""
 NOT_YET: frozenset[type[Event]] = frozenset(
     {
-        *(IncidentRestricted, ClearanceChanged, RestrictionLifted),
-        *(operation.IncidentAttached, operation.IncidentDetached),
         *headquarters.EVENTS,
         *gateway.EVENTS,
         *(camera.CameraAttached, camera.CameraDetached, camera.CameraExpired),

@@ -24,6 +24,7 @@ from dispatch.handling.orders import OrderDesk
 from dispatch.handling.outcomes import CampaignDesk, OutcomeDesk
 from dispatch.handling.plans import PlanDesk
 from dispatch.handling.reports import ReportDesk
+from dispatch.handling.restrictions import RestrictionDesk
 from dispatch.handling.rulebook import RulebookHandler
 from dispatch.handling.scribe import IdempotencyKey, Request
 from dispatch.handling.watches import WatchDesk
@@ -65,6 +66,7 @@ class ApiProcess:
         self.cases = CaseDesk(base.scribe, base.directory)
         self.orders = OrderDesk(base.scribe, base.directory)
         self.operations = OperationDesk(base.scribe)
+        self.restrictions = RestrictionDesk(base.scribe, base.directory)
         self.operators = OperatorDesk(base.scribe)
         self.handovers = HandoverDesk(base.scribe)
         self.aid = AidDesk(base.scribe)

@@ -23,6 +23,7 @@ PROMISE = {
     PlantedFault.HALF_DIVERTED: ("divert",),
     PlantedFault.LOST_TURN: ("stack",),
     PlantedFault.NOBODY_STANDS_BY: ("cover",),
+    PlantedFault.STALE_CLEARANCE: ("restricted",),
     PlantedFault.RESERVED_TWICE: ("reservation",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }

@@ -1,4 +1,4 @@
-"""Operations, some of them restricted: planned, joined and left, run and ended; and who looks at the list of them."""
+"""Operations, some of them restricted: planned, joined and left, run and ended; their incidents; and who looks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from domain.operation import commands as ask
 from domain.operation.events import OperationPlanned, PointReported
 from domain.refusals import Refused
 from domain.vocabulary import PointKind, PointStatus
+from projections.queries import board
 from projections.queries import operations as queries
+from projections.queries.sight import Sight
 
 CODES = ("relay", "visit")
 """Few, so that two plan the same one."""
@@ -72,12 +74,64 @@ class Operations(Flow):
             raise AssertionError("looking is never refused") from error
         self.world.history.looked.append(Looked(position, center.center_id, frozenset(shown)))
 
-    acts: ClassVar[Acts] = {plan: 1, go_on: 9, look: 3}
+    async def attach(self) -> None:
+        """An incident is of a restricted one, mostly one that a center which takes part owns."""
+        row = self.row("operations", lambda row: row["is_restricted"]) or self.row("operations")
+        if row is None:
+            return
+        astray, visible = self.chance.happens(ASTRAY), set(row["visible_center_ids"])
+        found = self.row("board", lambda board: astray or board["owner_center_id"] in visible)
+        if found is not None:
+            operation_id, incident_id = row["operation_id"], found["incident_id"]
+            await self.seat.command(
+                "attach",
+                {"operation": operation_id, "incident": incident_id},
+                lambda api, asked: api.restrictions.attach(operation_id, incident_id, "it is of it", asked),
+            )
+
+    async def join_or_leave(self) -> None:
+        """A center of one that has incidents: it learns of them all, or they are gone for it."""
+        own = {row["restricted_by"] for row in self.rows("board")} - {None}
+        row = self.row("operations", lambda row: row["operation_id"] in own)
+        if row is not None:
+            leaves = self.chance.happens(0.5)
+            await self._ask(row["operation_id"], self._not_a_member(row) if leaves else self._member(row))
+
+    async def detach(self) -> None:
+        """It is not, or not any more."""
+        found = self.row("board", lambda row: row["restricted_by"] is not None)
+        if found is not None:
+            operation_id, incident_id = found["restricted_by"], found["incident_id"]
+            await self.seat.command(
+                "detach",
+                {"operation": operation_id, "incident": incident_id},
+                lambda api, asked: api.restrictions.detach(operation_id, incident_id, "it is known", asked),
+            )
+
+    async def look_at_board(self) -> None:
+        """A center looks at the board of one that may know more than it does; what it is shown is judged later."""
+        center, other = self.center(), self.center()
+
+        async def once(api: ApiProcess) -> tuple[int, list[UUID]]:
+            sight = Sight(center_id=center.center_id)
+            statement = board.for_center(other.center_id, sight=sight, cursor=None, limit=LISTED_MAX)
+            position, (rows,) = await api.rows(statement)
+            return position, [row["incident_id"] for row in rows]
+
+        try:
+            position, shown = await self.seat.insist("look at a board", once)
+        except Refused as error:
+            raise AssertionError("looking is never refused") from error
+        self.world.history.boards.append(Looked(position, center.center_id, frozenset(shown)))
+
+    acts: ClassVar[Acts] = {plan: 1, go_on: 9, look: 3, attach: 5, detach: 3, join_or_leave: 4, look_at_board: 3}
 
     async def _ask(self, target: UUID, command: ask.OperationCommand, version: int | None = None) -> None:
         meaning = {"operation": target, "command": command.model_dump(mode="json")}
 
         async def run(api: ApiProcess, asked: Request) -> Outcome:
+            if isinstance(command, ask.AddMember | ask.RemoveMember):
+                return await api.restrictions.member(target, command, asked)
             return await api.operations.execute(target, command, asked)
 
         await self.seat.command(type(command).__name__, meaning, run, expected_version=version)

@@ -13,6 +13,7 @@ from dispatch.simulation.oracles.operations import broken_operations, told_secre
 from dispatch.simulation.oracles.orders import broken_orders
 from dispatch.simulation.oracles.records import broken_checklists, broken_evidence, broken_outcomes
 from dispatch.simulation.oracles.reservations import broken_reservations
+from dispatch.simulation.oracles.restrictions import broken_restrictions
 from dispatch.simulation.oracles.rules import broken_schedules
 from dispatch.simulation.oracles.shifts import broken_handovers
 from dispatch.simulation.oracles.units import broken_units
@@ -34,6 +35,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     yield from broken_orders(story, rows["orders"], now)
     yield from broken_aid(story, world.city.bases, now)
     yield from broken_operations(story, world.history.looked)
+    yield from broken_restrictions(story, world.history.boards, world.feeds.entries)
     yield from told_secrets(story, rows, world.feeds.entries)
     yield from broken_handovers(story)
     yield from broken_watches(story, rows["watches"].values())

@@ -13,6 +13,7 @@ from dispatch.simulation.reading import Story
 from domain.event import Event, Fact
 from domain.operation import events as operation
 
+AFTER_ITS_END = (operation.CameraReleased, operation.IncidentAttached, operation.IncidentDetached)
 OWN_SCREENS = frozenset({"operations", "operation_points"})
 """Where a restricted operation may stand: both are shown by the rule that is checked here."""
 
@@ -60,7 +61,7 @@ def _seen(look: Looked, found: Mapping[UUID, Undertaking]) -> Iterator[str]:
 
 def _step(undertaking: Undertaking, fact: Fact[Event]) -> Iterator[str]:  # noqa: C901  # one case a fact, none nested
     event, at = fact.event, f"{fact.event.name} at {fact.position}"
-    if undertaking.phase == "ended" and not isinstance(event, operation.CameraReleased):
+    if undertaking.phase == "ended" and not isinstance(event, AFTER_ITS_END):
         yield f"operation: {at} comes after its end"
     match event:
         case operation.MemberAdded(center_id=center_id):
