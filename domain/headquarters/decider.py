@@ -140,9 +140,14 @@ def _extend(command: ExtendHeadquarters, state: HeadquartersState) -> Decision:
     assert state.ends_at is not None, "one that was opened has an end"
     if command.ends_at == state.ends_at:
         return ()
-    return _no_time(command.extended_at, command.ends_at) or (
-        HeadquartersExtended(ended_before_at=state.ends_at, ends_at=command.ends_at, reason=command.reason),
-    )
+    refusal = _no_time(command.extended_at, command.ends_at)
+    if refusal is not None:
+        return refusal
+    if command.ends_at < state.ends_at:
+        until = state.ends_at.isoformat()
+        detail = f"The headquarters lasts until {until} already. To end it sooner, stand it down."
+        return Refusal("headquarters.not_longer", detail, {"ends_at": until})
+    return (HeadquartersExtended(ended_before_at=state.ends_at, ends_at=command.ends_at, reason=command.reason),)
 
 
 def _no_time(now: datetime, ends_at: datetime) -> Refusal | None:

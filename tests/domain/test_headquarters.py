@@ -85,6 +85,13 @@ def test_nobody_commands_for_ever(ends_at: datetime):
     headquarters.given(OPENED).when(EXTEND.model_copy(update={"ends_at": ends_at})).then_refused("headquarters.no_time")
 
 
+def test_it_is_prolonged_and_never_shortened():
+    (extended,) = headquarters.decide(EXTEND, (OPENED,))
+    sooner = EXTEND.model_copy(update={"ends_at": EXTEND.ends_at - timedelta(seconds=1)})
+    headquarters.given(OPENED, extended).when(EXTEND).then_nothing()
+    headquarters.given(OPENED, extended).when(sooner).then_refused("headquarters.not_longer")
+
+
 @pytest.mark.parametrize("left", [{"open_cases": 1}, {"open_aid": 2}, {"on_shift": 3}])
 def test_what_does_not_move_by_itself_is_ended_first(left: dict[str, Any]):
     headquarters.given(OPENED).when(STAND_DOWN.model_copy(update=left)).then_refused("headquarters.has_open_work")

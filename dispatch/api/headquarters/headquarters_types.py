@@ -27,6 +27,12 @@ HEADQUARTERS: dict[str, tuple[int, str, str, str]] = {
         "It ends after now and within thirty days; it is prolonged again and again, each time by somebody's word.",
         "Choose a nearer `ends_at`.",
     ),
+    "headquarters.not_longer": (
+        409,
+        "The headquarters lasts longer already",
+        "Prolonging it only ever makes it last longer.",
+        "Name a later end; to end it sooner, stand it down.",
+    ),
     "headquarters.not_commanded": (
         409,
         "The incident is of a center that it does not command",
