@@ -14,6 +14,7 @@ from domain.aid.events import AidRequested
 from domain.assignment import state as unit
 from domain.assignment.events import AssignmentMade, ReservationReleased, UnitReserved
 from domain.casework.events import limit_in
+from domain.headquarters.events import HeadquartersExtended, HeadquartersOpened, HeadquartersStoodDown
 from domain.incident.decider import decide
 from domain.incident.events import (
     IncidentClosed,
@@ -47,7 +48,7 @@ def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
 
 
 def still_due(story: Story, now: datetime) -> list[str]:
-    """Deadlines of orders, aid, cases and reservations that lie ahead, whatever will be owed when they pass."""
+    """Deadlines ahead, other than those of incidents and lamps, whatever will be owed when they pass."""
     ahead: dict[tuple[UUID, str], datetime] = {}
     for fact in story.facts:
         event = fact.event
@@ -65,6 +66,10 @@ def still_due(story: Story, now: datetime) -> list[str]:
                 ahead[fact.stream_id, f"version {version}"] = effective_at
             case AidRequested(answer_by=answer_by):
                 ahead[fact.stream_id, "answer"] = answer_by
+            case HeadquartersOpened(ends_at=ends_at) | HeadquartersExtended(ends_at=ends_at):
+                ahead[fact.stream_id, "headquarters"] = ends_at
+            case HeadquartersStoodDown():
+                ahead.pop((fact.stream_id, "headquarters"), None)
             case UnitReserved(reservation_id=key, begins_at=begins_at, ends_at=ends_at):
                 ahead[fact.stream_id, f"beginning of {key}"] = begins_at
                 ahead[fact.stream_id, f"end of {key}"] = ends_at
@@ -98,25 +103,47 @@ def broken_deadlines(story: Story, rulebook: Rulebook, now: datetime) -> Iterato
         yield f"deadline: {due.kind} of {due.incident_id}, due {due.due_at:%H:%M:%S}, was neither met nor recorded"
     yield from _answered_too_late(story)
     said: Counter[tuple[object, ...]] = Counter()
-    offers: Counter[object] = Counter()
     for fact in story.facts:
         match fact.event:
             case IncidentEscalated(due_at=due_at, late_s=late_s) as told:
                 said[fact.stream_id, told.deadline, told.assignment_id, told.level, due_at] += 1
                 yield from wrong_lateness(fact, due_at, late_s)
-            case TransferTimedOut(transfer_id=transfer_id, due_at=due_at, late_s=late_s):
-                offers[transfer_id] += 1
+            case TransferTimedOut(due_at=due_at, late_s=late_s):
                 yield from wrong_lateness(fact, due_at, late_s)
-            case TransferAccepted(transfer_id=transfer_id) | TransferDeclined(transfer_id=transfer_id):
-                offers[transfer_id] += 1
             case _:
                 pass
     for (incident_id, kind, _, level, at), times in said.items():
         if times > 1:
             yield f"deadline: {kind} of {incident_id}, level {level}, due {at}, was recorded {times} times"
+    yield from _offers(story)
+
+
+def _offers(story: Story) -> Iterator[str]:
+    """Each ends once: by an answer, by the timers, or because who is above both centers moved the incident meanwhile.
+
+    A move is offered and accepted in one decision, without asking: two facts in a row.
+    """
+    ended: Counter[UUID] = Counter()
+    waiting: dict[UUID, dict[UUID, int]] = {}
     for fact in story.facts:
-        if isinstance(fact.event, TransferOffered) and offers[fact.event.transfer_id] != 1:
-            yield f"transfer: the offer at {fact.position} ended {offers[fact.event.transfer_id]} times"
+        match fact.event:
+            case TransferOffered(transfer_id=transfer_id):
+                waiting.setdefault(fact.stream_id, {})[transfer_id] = fact.position
+            case (
+                TransferTimedOut(transfer_id=key)
+                | TransferDeclined(transfer_id=key)
+                | TransferAccepted(transfer_id=key)
+            ):
+                of_incident = waiting.get(fact.stream_id, {})
+                ended[key] += 1
+                if of_incident.pop(key, None) == fact.position - 1 and isinstance(fact.event, TransferAccepted):
+                    ended.update(of_incident.keys())
+                    of_incident.clear()
+            case _:
+                pass
+    for fact in story.facts:
+        if isinstance(fact.event, TransferOffered) and ended[fact.event.transfer_id] != 1:
+            yield f"transfer: the offer at {fact.position} ended {ended[fact.event.transfer_id]} times"
 
 
 def _answered_too_late(story: Story) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dispatch.simulation.flows.alarms import Alarms
 from dispatch.simulation.flows.casework import Casework
 from dispatch.simulation.flows.cover import Cover
 from dispatch.simulation.flows.flow import Flow
+from dispatch.simulation.flows.headquarters import Headquarters
 from dispatch.simulation.flows.operations import Operations
 from dispatch.simulation.flows.orders import Orders
 from dispatch.simulation.flows.records import Checklists, Outcomes, Recordings
@@ -26,7 +27,7 @@ from dispatch.simulation.world import World
 
 FLOWS: Mapping[type[Flow], int] = {
     Casework: 9, Orders: 6, Operations: 10, Shifts: 5, Aid: 5, Watches: 5, Checklists: 2, Outcomes: 6, Recordings: 4,
-    Units: 6, Alarms: 3, Cover: 5,
+    Units: 6, Alarms: 3, Cover: 5, Headquarters: 5,
 }  # fmt: skip
 """Each with its weight: long ways need more runs, and more acts in a run."""
 FLOWS_A_RUN = 3

@@ -116,8 +116,10 @@ class Dispatcher(Person):
         row = self._row()
         if row is None:
             return
-        own = self.world.city.staff[row["owner_center_id"]]
-        operator = self.chance.one_of(own if self.chance.happens(0.6) else self.world.city.operators)
+        city = self.world.city
+        # A headquarters has nobody of its own: its people are others'.
+        own = city.staff.get(row["owner_center_id"], city.operators)
+        operator = self.chance.one_of(own if self.chance.happens(0.6) else city.operators)
         commands: Sequence[incident.IncidentCommand] = (
             incident.VerifyIncident(),
             incident.ClaimIncident(operator_id=operator),

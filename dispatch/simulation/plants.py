@@ -19,6 +19,7 @@ from dispatch.store.memory import MemoryLog
 from domain.aid.events import UnitKept
 from domain.assignment.events import AssignmentPromoted, ReservationBegan, ReservationExpired, UnitPosted
 from domain.casework.events import LampTurned
+from domain.center.events import CenterClosed
 from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
 from domain.incident.restriction_events import ClearanceChanged
@@ -58,6 +59,8 @@ class PlantedFault(StrEnum):
     """Somebody lets a unit move up, and it does not."""
     STALE_CLEARANCE = "stale_clearance"
     """A center joins a restricted operation or leaves it, and incidents of it do not say so."""
+    STAYS_IN_THE_TREE = "stays_in_the_tree"
+    """A headquarters ends, and its center does not."""
     RESERVED_TWICE = "reserved_twice"
     """That a reservation has begun or is over is recorded, and recorded again."""
     RESTRICTED_SHOWN = "restricted_shown"
@@ -101,6 +104,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.LOST_TURN: _LostTurn,
         PlantedFault.NOBODY_STANDS_BY: _NobodyStandsBy,
         PlantedFault.STALE_CLEARANCE: _StaleClearance,
+        PlantedFault.STAYS_IN_THE_TREE: _StaysInTheTree,
         PlantedFault.RESERVED_TWICE: _ReservedTwice,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
@@ -192,6 +196,11 @@ class _NobodyStandsBy(Plant):
 class _StaleClearance(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, ClearanceChanged.name, 0.7)
+
+
+class _StaysInTheTree(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, CenterClosed.name, 0.5)
 
 
 class _LentTwice(Plant):

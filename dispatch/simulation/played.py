@@ -41,7 +41,7 @@ NEVER: frozenset[type[Event]] = frozenset(
         assignment.UnitRegistered,
         rulebook.RulebookPublished,
         operator.OperatorEnrolled,
-        *(center.AgencyRegistered, center.CenterEstablished),
+        center.AgencyRegistered,
         *(camera.SiteBuilt, camera.CameraInstalled),
         *(alert.MessageSetAside, alert.MessageRedriven),
         *policies.EVENTS,
@@ -50,11 +50,10 @@ NEVER: frozenset[type[Event]] = frozenset(
 """Facts that nobody in a simulated town makes: loaders' and readers', the machine door's, and what is a finding."""
 NOT_YET: frozenset[type[Event]] = frozenset(
     {
-        *headquarters.EVENTS,
         *gateway.EVENTS,
         *(camera.CameraAttached, camera.CameraDetached, camera.CameraExpired),
         *(camera.CameraHealthChanged, camera.CameraArmingChanged),
-        *(center.CenterClosed, center.CenterMoved, center.GroundChanged),
+        *(center.CenterMoved, center.GroundChanged),
         *(center.TreeChangeScheduled, center.TreeChangeApplied, center.TreeRedrawn),
         *(center.TreeChangeRefused, center.TreeChangeCalledOff),
     }
@@ -82,6 +81,8 @@ FLOWS: Mapping[str, tuple[str, ...]] = {
     "outcomes": _names(*outcome.EVENTS, *campaign.EVENTS),
     "recordings": _names(*evidence.EVENTS),
     "cover": _names(*cover.EVENTS),
+    "headquarters": _names(*headquarters.EVENTS),
+    "tree": _names(*center.EVENTS),
 }
 """Each flow, and the kinds of facts that its decisions leave."""
 

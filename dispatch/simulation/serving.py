@@ -17,6 +17,7 @@ from dispatch.handling.checklists import ChecklistDesk
 from dispatch.handling.cover import CoverDesk
 from dispatch.handling.evidence import EvidenceDesk
 from dispatch.handling.handovers import HandoverDesk
+from dispatch.handling.headquarters import HeadquartersDesk
 from dispatch.handling.incidents import IncidentDesk
 from dispatch.handling.operations import OperationDesk
 from dispatch.handling.operators import OperatorDesk
@@ -76,6 +77,7 @@ class ApiProcess:
         self.campaigns = CampaignDesk(base.scribe)
         self.evidence = EvidenceDesk(base.scribe)
         self.cover = CoverDesk(base.scribe)
+        self.headquarters = HeadquartersDesk(base.scribe, base.directory)
 
     def request(self, actor: Actor, key: str, meaning: Mapping[str, Any], expected_version: int | None) -> Request:
         """A request as `dispatch.api.http.conditions` makes it: the same key, the same event ids.

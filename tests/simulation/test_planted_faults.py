@@ -24,6 +24,7 @@ PROMISE = {
     PlantedFault.LOST_TURN: ("stack",),
     PlantedFault.NOBODY_STANDS_BY: ("cover",),
     PlantedFault.STALE_CLEARANCE: ("restricted",),
+    PlantedFault.STAYS_IN_THE_TREE: ("headquarters",),
     PlantedFault.RESERVED_TWICE: ("reservation",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }

@@ -102,8 +102,9 @@ class Shifts(Flow):
     acts: ClassVar[Acts] = {begin: 2, end: 2, offer: 4, sign: 5, decline: 1}
 
     def _busy_center(self) -> Ownership:
-        """One that owns something on the board, if there is one: few, so that several hand over there."""
-        row = self.row("board", lambda row: bool(row["is_on_board"]))
+        """One with people of its own that owns something on the board: few, so that several hand over there."""
+        staff = self.world.city.staff
+        row = self.row("board", lambda row: bool(row["is_on_board"]) and row["owner_center_id"] in staff)
         if row is None:
             return self.center()
         return Ownership(center_id=row["owner_center_id"], path=tuple(row["owner_path"]))

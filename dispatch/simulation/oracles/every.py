@@ -8,6 +8,7 @@ from dispatch.simulation.oracles.aid import broken_aid
 from dispatch.simulation.oracles.alarms import broken_alarms
 from dispatch.simulation.oracles.casework import broken_cases
 from dispatch.simulation.oracles.cover import broken_cover
+from dispatch.simulation.oracles.headquarters import broken_headquarters
 from dispatch.simulation.oracles.merges import broken_merges
 from dispatch.simulation.oracles.operations import broken_operations, told_secrets
 from dispatch.simulation.oracles.orders import broken_orders
@@ -30,6 +31,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     yield from broken_units(story)
     yield from broken_reservations(story, now)
     yield from broken_alarms(story)
+    yield from broken_headquarters(story, now)
     yield from broken_cover(story, world.city.centers)
     yield from broken_cases(story, rows["cases"], now)
     yield from broken_orders(story, rows["orders"], now)
