@@ -24,7 +24,7 @@ from dispatch.simulation.virtual_loop import START
 from dispatch.store.memory import MemoryLog
 from domain.assignment.events import UnitRegistered, UnitWentOnDuty
 from domain.camera.events import CameraInstalled, SiteBuilt
-from domain.center.events import AgencyRegistered, CenterEstablished
+from domain.center.events import AgencyRegistered, Area, CenterEstablished
 from domain.event import Actor, Event, GeoPoint
 from domain.identifiers import (
     agency_stream,
@@ -210,7 +210,7 @@ class _Founding:
                 agency=code.removeprefix("dept-").replace("-", "_") if kind is CenterKind.FUNCTIONAL else None,
                 valid_from=SINCE,
                 location=SPOTS[0],
-                area=(_square(*ground),) if ground is not None else (),
+                area=strip(*ground) if ground is not None else (),
             ),
         )
         self._centers[code] = Ownership(center_id=key, path=path)
@@ -257,5 +257,6 @@ class _Founding:
         return key
 
 
-def _square(west: float, east: float) -> tuple[tuple[tuple[float, float], ...], ...]:
-    return (((west, 30.6), (east, 30.6), (east, 30.8), (west, 30.8), (west, 30.6)),)
+def strip(west: float, east: float) -> Area:
+    """Ground from the north of the city to its south."""
+    return ((((west, 30.6), (east, 30.6), (east, 30.8), (west, 30.8), (west, 30.6)),),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,6 +14,8 @@ from domain.aid.events import AidRequested
 from domain.assignment import state as unit
 from domain.assignment.events import AssignmentMade, ReservationReleased, UnitReserved
 from domain.casework.events import limit_in
+from domain.center.events import TreeChangeCalledOff, TreeChangeScheduled
+from domain.event import Event
 from domain.headquarters.events import HeadquartersExtended, HeadquartersOpened, HeadquartersStoodDown
 from domain.incident.decider import decide
 from domain.incident.events import (
@@ -48,37 +50,51 @@ def owed(story: Story, rulebook: Rulebook, now: datetime) -> list[Due]:
 
 
 def still_due(story: Story, now: datetime) -> list[str]:
-    """Deadlines ahead, other than those of incidents and lamps, whatever will be owed when they pass."""
+    """Deadlines that lie ahead, beside those of incidents, whatever will be owed when they pass."""
     ahead: dict[tuple[UUID, str], datetime] = {}
     for fact in story.facts:
-        event = fact.event
-        if event.name in STOPS:
-            ahead.pop((fact.stream_id, "limit"), None)
-        limit = limit_in(event)
-        if limit is not None and limit.red_at is not None:
-            ahead[fact.stream_id, "limit"] = limit.red_at
-        match event:
-            case OrderIssued(order=order) | OrderAmended(order=order) | OrderExtended(order=order):
-                ahead[fact.stream_id, "order"] = order.expires_at
-            case OrderLifted():
-                ahead.pop((fact.stream_id, "order"), None)
-            case RulebookScheduled(version=version, effective_at=effective_at):
-                ahead[fact.stream_id, f"version {version}"] = effective_at
-            case AidRequested(answer_by=answer_by):
-                ahead[fact.stream_id, "answer"] = answer_by
-            case HeadquartersOpened(ends_at=ends_at) | HeadquartersExtended(ends_at=ends_at):
-                ahead[fact.stream_id, "headquarters"] = ends_at
-            case HeadquartersStoodDown():
-                ahead.pop((fact.stream_id, "headquarters"), None)
-            case UnitReserved(reservation_id=key, begins_at=begins_at, ends_at=ends_at):
-                ahead[fact.stream_id, f"beginning of {key}"] = begins_at
-                ahead[fact.stream_id, f"end of {key}"] = ends_at
-            case ReservationReleased(reservation_id=key):
-                ahead.pop((fact.stream_id, f"beginning of {key}"), None)
-                ahead.pop((fact.stream_id, f"end of {key}"), None)
-            case _:
-                pass
+        for kind in _dropped(fact.event):
+            ahead.pop((fact.stream_id, kind), None)
+        for kind, at in _set(fact.event).items():
+            ahead[fact.stream_id, kind] = at
     return [f"the {kind} of {stream_id} is due at {at}" for (stream_id, kind), at in ahead.items() if at + SOON > now]
+
+
+def _set(event: Event) -> Mapping[str, datetime]:
+    """Deadlines that run from a fact on, by their kind."""
+    limit = limit_in(event)
+    if limit is not None and limit.red_at is not None:
+        return {"limit": limit.red_at}
+    match event:
+        case OrderIssued(order=order) | OrderAmended(order=order) | OrderExtended(order=order):
+            return {"order": order.expires_at}
+        case RulebookScheduled(version=version, effective_at=effective_at):
+            return {f"version {version}": effective_at}
+        case AidRequested(answer_by=answer_by):
+            return {"answer": answer_by}
+        case HeadquartersOpened(ends_at=ends_at) | HeadquartersExtended(ends_at=ends_at):
+            return {"headquarters": ends_at}
+        case TreeChangeScheduled(effective_at=effective_at):
+            return {"tree": effective_at}
+        case UnitReserved(reservation_id=key, begins_at=begins_at, ends_at=ends_at):
+            return {f"beginning of {key}": begins_at, f"end of {key}": ends_at}
+        case _:
+            return {}
+
+
+def _dropped(event: Event) -> Sequence[str]:
+    """Kinds of deadlines that run no more after a fact."""
+    match event:
+        case OrderLifted():
+            return ("order",)
+        case HeadquartersStoodDown():
+            return ("headquarters",)
+        case TreeChangeCalledOff():
+            return ("tree",)
+        case ReservationReleased(reservation_id=key):
+            return (f"beginning of {key}", f"end of {key}")
+        case _:
+            return ("limit",) if event.name in STOPS else ()
 
 
 def _asks(due: Due, story: Story, rulebook: Rulebook, now: datetime) -> bool:

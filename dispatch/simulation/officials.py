@@ -19,6 +19,7 @@ from dispatch.simulation.flows.operations import Operations
 from dispatch.simulation.flows.orders import Orders
 from dispatch.simulation.flows.records import Checklists, Outcomes, Recordings
 from dispatch.simulation.flows.shifts import Shifts
+from dispatch.simulation.flows.tree import Tree
 from dispatch.simulation.flows.units import Units
 from dispatch.simulation.flows.watches import Watches
 from dispatch.simulation.people import TOGETHER, TOGETHER_EVERY_S, Person
@@ -27,7 +28,7 @@ from dispatch.simulation.world import World
 
 FLOWS: Mapping[type[Flow], int] = {
     Casework: 9, Orders: 6, Operations: 10, Shifts: 5, Aid: 5, Watches: 5, Checklists: 2, Outcomes: 6, Recordings: 4,
-    Units: 6, Alarms: 3, Cover: 5, Headquarters: 5,
+    Units: 6, Alarms: 3, Cover: 5, Headquarters: 5, Tree: 4,
 }  # fmt: skip
 """Each with its weight: long ways need more runs, and more acts in a run."""
 FLOWS_A_RUN = 3

@@ -19,7 +19,7 @@ from dispatch.store.memory import MemoryLog
 from domain.aid.events import UnitKept
 from domain.assignment.events import AssignmentPromoted, ReservationBegan, ReservationExpired, UnitPosted
 from domain.casework.events import LampTurned
-from domain.center.events import CenterClosed
+from domain.center.events import CenterClosed, GroundChanged
 from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentEscalated, IncidentReleased, TransferAccepted, TransferTimedOut
 from domain.incident.restriction_events import ClearanceChanged
@@ -61,6 +61,8 @@ class PlantedFault(StrEnum):
     """A center joins a restricted operation or leaves it, and incidents of it do not say so."""
     STAYS_IN_THE_TREE = "stays_in_the_tree"
     """A headquarters ends, and its center does not."""
+    HALF_APPLIED = "half_applied"
+    """A change of borders is applied, and the ground of its centers is not changed."""
     RESERVED_TWICE = "reserved_twice"
     """That a reservation has begun or is over is recorded, and recorded again."""
     RESTRICTED_SHOWN = "restricted_shown"
@@ -105,6 +107,7 @@ def planted(fault: PlantedFault | None, seed: int) -> Plant:
         PlantedFault.NOBODY_STANDS_BY: _NobodyStandsBy,
         PlantedFault.STALE_CLEARANCE: _StaleClearance,
         PlantedFault.STAYS_IN_THE_TREE: _StaysInTheTree,
+        PlantedFault.HALF_APPLIED: _HalfApplied,
         PlantedFault.RESERVED_TWICE: _ReservedTwice,
         PlantedFault.RESTRICTED_SHOWN: _RestrictedShown,
     }
@@ -201,6 +204,11 @@ class _StaleClearance(Plant):
 class _StaysInTheTree(Plant):
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, CenterClosed.name, 0.5)
+
+
+class _HalfApplied(Plant):
+    def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
+        return _Forgetful(clock, events, self._chance, GroundChanged.name, 0.7)
 
 
 class _LentTwice(Plant):

@@ -53,9 +53,6 @@ NOT_YET: frozenset[type[Event]] = frozenset(
         *gateway.EVENTS,
         *(camera.CameraAttached, camera.CameraDetached, camera.CameraExpired),
         *(camera.CameraHealthChanged, camera.CameraArmingChanged),
-        *(center.CenterMoved, center.GroundChanged),
-        *(center.TreeChangeScheduled, center.TreeChangeApplied, center.TreeRedrawn),
-        *(center.TreeChangeRefused, center.TreeChangeCalledOff),
     }
 )
 """Facts of decisions that no seat of a simulated town takes so far: proven by their own property tests only."""

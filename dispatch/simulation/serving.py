@@ -28,6 +28,7 @@ from dispatch.handling.reports import ReportDesk
 from dispatch.handling.restrictions import RestrictionDesk
 from dispatch.handling.rulebook import RulebookHandler
 from dispatch.handling.scribe import IdempotencyKey, Request
+from dispatch.handling.tree import TreeDesk
 from dispatch.handling.watches import WatchDesk
 from dispatch.simulation.chance import Chance
 from dispatch.simulation.city import CITY
@@ -77,6 +78,7 @@ class ApiProcess:
         self.campaigns = CampaignDesk(base.scribe)
         self.evidence = EvidenceDesk(base.scribe)
         self.cover = CoverDesk(base.scribe)
+        self.tree = TreeDesk(base.scribe, base.directory)
         self.headquarters = HeadquartersDesk(base.scribe, base.directory)
 
     def request(self, actor: Actor, key: str, meaning: Mapping[str, Any], expected_version: int | None) -> Request:

@@ -25,6 +25,7 @@ PROMISE = {
     PlantedFault.NOBODY_STANDS_BY: ("cover",),
     PlantedFault.STALE_CLEARANCE: ("restricted",),
     PlantedFault.STAYS_IN_THE_TREE: ("headquarters",),
+    PlantedFault.HALF_APPLIED: ("tree",),
     PlantedFault.RESERVED_TWICE: ("reservation",),
     PlantedFault.RESTRICTED_SHOWN: ("restricted",),
 }

@@ -17,6 +17,7 @@ from dispatch.simulation.oracles.reservations import broken_reservations
 from dispatch.simulation.oracles.restrictions import broken_restrictions
 from dispatch.simulation.oracles.rules import broken_schedules
 from dispatch.simulation.oracles.shifts import broken_handovers
+from dispatch.simulation.oracles.tree import broken_tree
 from dispatch.simulation.oracles.units import broken_units
 from dispatch.simulation.oracles.watches import broken_watches
 from dispatch.simulation.reading import Story
@@ -32,6 +33,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     yield from broken_reservations(story, now)
     yield from broken_alarms(story)
     yield from broken_headquarters(story, now)
+    yield from broken_tree(story, now)
     yield from broken_cover(story, world.city.centers)
     yield from broken_cases(story, rows["cases"], now)
     yield from broken_orders(story, rows["orders"], now)
