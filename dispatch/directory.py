@@ -200,8 +200,12 @@ class Directory(Tree):
 
     def _apply(self, fact: Fact[Event]) -> None:
         """Fold one fact, but for what follows a center that moved."""
-        if not isinstance(fact.event, TREE_EVENTS):
-            self._follow()
+        if isinstance(fact.event, TREE_EVENTS):
+            self.apply_to_tree(fact.stream_id, fact.event)
+            if isinstance(fact.event, CenterMoved):
+                self._moved[fact.stream_id] = fact.event.path
+            return
+        self._follow()
         match fact.event:
             case AgencyRegistered() as event:
                 self.agencies[event.code] = AgencyEntry(
@@ -230,17 +234,22 @@ class Directory(Tree):
                     fact.stream_id, event.call_sign, event.agency, event.base, event.kind, event.skills, event.home
                 )
             case LabelsSet() | OperationEnded() as event:
-                self.labels.pop(fact.stream_id, None)
-                self.labels |= {fact.stream_id: event} if isinstance(event, LabelsSet) and event.says_something else {}
-            case RulebookPublished(rulebook=rulebook):
-                self.rulebooks[rulebook.version] = rulebook
-            case RulebookActivated(version=version):
-                self.active_rulebook_version = version
-            case CenterMoved(path=path) as event:
-                self.apply_to_tree(fact.stream_id, event)
-                self._moved[fact.stream_id] = path
+                self._apply_labels(fact.stream_id, event)
+            case RulebookPublished() | RulebookActivated() as event:
+                self._apply_rules(event)
             case _:
-                self.apply_to_tree(fact.stream_id, fact.event)
+                pass
+
+    def _apply_rules(self, event: RulebookPublished | RulebookActivated) -> None:
+        if isinstance(event, RulebookPublished):
+            self.rulebooks[event.rulebook.version] = event.rulebook
+        else:
+            self.active_rulebook_version = event.version
+
+    def _apply_labels(self, operation_id: UUID, event: LabelsSet | OperationEnded) -> None:
+        self.labels.pop(operation_id, None)
+        if isinstance(event, LabelsSet) and event.says_something:
+            self.labels[operation_id] = event
 
     def _apply_operator(self, operator_id: UUID, event: OperatorEnrolled | ShiftStarted | ShiftEnded) -> None:
         before = self.operators.get(operator_id)

@@ -9,7 +9,7 @@ second row, and a commit may be done although its answer is lost.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,6 @@ from uuid import UUID
 from dispatch.partners import commands, feed, proof, relay
 from dispatch.partners.composer import Entry
 from dispatch.simulation.process import Network, Process, Server
-from projections.projection import Key
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -35,8 +34,6 @@ class FeedTables:
     entries: dict[str, list[Row]] = field(default_factory=dict)
     parked: list[Row] = field(default_factory=list)
     relays: dict[str, Row] = field(default_factory=dict)
-    board: Mapping[Key, Mapping[str, Any]] = field(default_factory=dict)
-    """Rows of the board, of which the partner desk asks who has a crew on a restricted incident."""
 
     def last(self, agency: str) -> int:
         """The last sequence of a feed."""
@@ -76,9 +73,6 @@ def read(tables: FeedTables, statement: str, values: Sequence[Any]) -> list[Row]
             agency, message_id = values
             rows = tables.entries.get(agency, [])
             return [{"from_partner": row["from_partner"]} for row in rows if row["message_id"] == message_id]
-        case commands.IS_SENT:
-            incident_id, agency = values
-            return [{"is_sent": agency in row["agencies"]} for row in (tables.board.get((incident_id,)),) if row]
         case proof.AGENCIES:
             return [{"agency": agency} for agency in tables.entries]
         case proof.PARKED:

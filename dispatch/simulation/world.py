@@ -52,7 +52,7 @@ class World:
         self.log = plant.store(self.clock, self.city.log)
         self.wake_ups = WakeUps(self.network)
         self.screens = Screens()
-        self.feeds = FeedTables(board=self.screens.rows["board"])
+        self.feeds = FeedTables()
         self.jetstream = JetStream()
         self.locks = Locks(self.network)
         self.positions: dict[UUID, UnitPosition] = {}
