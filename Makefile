@@ -7,6 +7,8 @@
 VENV := .venv
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+# Tests wait for real servers much of the time: one worker more than there are processors keeps them busy.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 PYTHON ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(NEW_ENOUGH)' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes --no-deps
 LOCK := $(VENV)/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
@@ -51,7 +53,7 @@ tidy: $(VENV)/.installed-dev
 check: lint types contracts tidy
 
 test: lint types contracts
-	$(VENV)/bin/python -m pytest -q -n 2 --dist loadgroup --durations 15
+	$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup --durations 15
 
 lock: $(VENV)/.installed-dev
 	$(LOCK) --output-file requirements.txt pyproject.toml

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dispatch.cities.source import CITIES
 from dispatch.cli.scenario import LAST
 from dispatch.demo.cast import Cast, cast
@@ -65,6 +67,7 @@ def add_rules(rules: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.long
 async def test_every_flow_also_of_an_agency_that_nobody_wrote_code_for(folder: Path, tmp_path: Path) -> None:
     async with cast(folder, say=lambda _text: None, cities_dir=with_railway(tmp_path)) as city:
         await a_trespass(city)

@@ -80,7 +80,7 @@ def start(folder: Path) -> Iterator[Callable[[], Up]]:
             each.end(signal.SIGKILL)
 
 
-@pytest.mark.xdist_group("up")
+@pytest.mark.long
 def test_a_city_starts_answers_stops_continues_and_recovers(start: Callable[[], Up]) -> None:
     first = start()
     assert len(first.children) == 4

@@ -83,6 +83,7 @@ async def running() -> AsyncIterator[Running]:
             yield system
 
 
+@pytest.mark.long
 async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice_whatever_is_killed(running: Running) -> None:
     async with bootstrap.foundation(running.settings) as base:
         load = Load(running)

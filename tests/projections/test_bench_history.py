@@ -17,6 +17,8 @@ from projections import fold
 from projections.fold import MemoryRows
 from projections.registry import PROJECTIONS
 
+pytestmark = pytest.mark.xdist_group("bench_history")  # one process makes what all of them look at
+
 IDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -54,6 +56,7 @@ def test_the_codec_is_measured_on_what_was_recorded(history: list[RecordedEvent]
     assert min(figures[name] for name in rates) > 0
 
 
+@pytest.mark.long
 async def test_the_bench_gives_its_figures(dsn: str, history: list[RecordedEvent]) -> None:
     said: list[str] = []
     figures = await bench_rebuild(dsn, RebuildOptions(events=2_000, live_s=1.0), history, say=said.append)

@@ -101,6 +101,7 @@ async def told(city: City) -> City:
     return city
 
 
+@pytest.mark.long
 async def test_a_rebuild_killed_while_building_goes_on_and_ends_right(told: City, hand: asyncpg.Connection) -> None:
     async with gate(hand, IN_THE_BUILDING):
         await killed_at_the_gate(told, hand)
@@ -115,6 +116,7 @@ async def test_a_rebuild_killed_while_building_goes_on_and_ends_right(told: City
     assert comparison.is_equal
 
 
+@pytest.mark.long
 async def test_a_rebuild_killed_in_the_switch_shows_the_old_rows_whole_and_ends_right(
     told: City, hand: asyncpg.Connection
 ) -> None:

@@ -32,6 +32,7 @@ PROMISE = {
 """What the first finding may be about."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", list(PlantedFault))
 def test_every_planted_fault_is_caught(fault: PlantedFault) -> None:
     for seed in range(1, SEEDS_MAX + 1):

@@ -16,6 +16,7 @@ SELDOM = 5
 """Kinds of decisions that one test's seeds may lack: each is some seeds' luck, all of a flow never are."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("first", range(1, SEEDS + 1, A_TEST))
 def test_every_promise_holds_whatever_breaks(first: int) -> None:
     decided: Counter[str] = Counter()
