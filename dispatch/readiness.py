@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from dispatch.api.health import STALLED_AFTER
 from dispatch.api.wiring import Check, Health
 from dispatch.config import Settings
+from dispatch.ingest.gateways import LISTENER
 from dispatch.ingest.quarantine import EdgeStore
 from dispatch.ports import ArchiveRuns, Clock, EventLog
 from dispatch.telemetry import gauge
@@ -32,8 +33,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND (l.classid::bigint << 32 | l.objid::bigint) = ANY ($1::bigint[])
 """
-LISTENER = "SELECT heard_at, trouble FROM edge.listeners WHERE name = $1"
-GATEWAYS = "gateways"
+READ_LISTENER = "SELECT heard_at, trouble FROM edge.listeners WHERE name = $1"
 
 
 def relay_check(store: EdgeStore, settings: Settings, clock: Clock) -> Check:
@@ -63,7 +63,7 @@ def gateways_check(store: EdgeStore, settings: Settings, clock: Clock) -> Check:
     async def check() -> Health:
         if settings.nats_url is None:
             return Health(True, "no NATS is configured: gateways send by HTTP")
-        rows = await store.rows(LISTENER, GATEWAYS)
+        rows = await store.rows(READ_LISTENER, LISTENER)
         if not rows:
             return Health(False, "nobody has listened for gateways yet; start `dispatch work`")
         heard_at, trouble = rows[0]["heard_at"], rows[0]["trouble"]

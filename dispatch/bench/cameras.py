@@ -19,12 +19,12 @@ import asyncpg
 from pydantic_core import to_json
 from sqlalchemy.dialects import postgresql
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import percentile
 from dispatch.bench.wire import Connection
-from dispatch.bootstrap import Foundation, issue_token
+from dispatch.bootstrap.foundation import Foundation, foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.handling.scribe import Change, Request
@@ -66,7 +66,7 @@ async def bench_cameras(options: CameraOptions, *, say: Say, advance: Callable[[
     chance = Random(options.seed)  # noqa: S311  # no secrets here
     with scratch("dispatch-cameras-") as folder:
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=100_000)
-        async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
+        async with running_system(settings, say=say) as running, foundation(running.settings) as base:
             own = sorted((camera.location.lon, camera.location.lat) for camera in base.directory.cameras.values())
             places = [GeoPoint(lon=lon, lat=lat) for lon, lat in own]
             centers = [

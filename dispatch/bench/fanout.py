@@ -28,11 +28,12 @@ from uuid import UUID
 
 import httpx
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
 from dispatch.bench.fanout_plan import Plan
 from dispatch.bench.scratch import scratch
 from dispatch.bench.wire import Connection
+from dispatch.bootstrap.foundation import Foundation, foundation, load_city_if_empty
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import prepare_data_dir
 from dispatch.config import Settings
 from dispatch.directory_entries import CenterEntry
@@ -94,7 +95,7 @@ class Windows:
 class Night:
     """What runs while the clients listen."""
 
-    base: bootstrap.Foundation
+    base: Foundation
     projector: Projector
     plan: Plan
     appended: int = 0
@@ -147,7 +148,7 @@ async def bench_fanout(options: FanoutOptions, *, say: Say) -> dict[str, float |
         settings = Settings(data_dir=folder, port=free_port(), log_level="warning", sse_clients_max=seats)
         async with AsyncExitStack() as stack:
             settings = await stack.enter_async_context(_database(settings, say))
-            base = await stack.enter_async_context(bootstrap.foundation(settings))
+            base = await stack.enter_async_context(foundation(settings))
             night = await stack.enter_async_context(_night(base, options))
             say("starting the API")
             api = await stack.enter_async_context(_api(settings))
@@ -232,7 +233,7 @@ async def _windows(options: FanoutOptions, crowd: Crowd, behind: Callable[[], Aw
     return windows
 
 
-def _streams(base: bootstrap.Foundation, options: FanoutOptions) -> list[tuple[str, str, bool]]:
+def _streams(base: Foundation, options: FanoutOptions) -> list[tuple[str, str, bool]]:
     """Center, token and whether it stalls, for each client; those that stall are spread evenly."""
     root = base.directory.root()
     others = sorted((center for center in base.directory.centers.values() if center.id != root.id), key=_code)
@@ -253,9 +254,9 @@ def _code(center: CenterEntry) -> str:
     return center.code
 
 
-def _token(base: bootstrap.Foundation, center: CenterEntry) -> str:
+def _token(base: Foundation, center: CenterEntry) -> str:
     who: UUID = operator_id(base.settings.city, f"{center.code}.01")
-    return bootstrap.issue_token(base.settings, Identity(f"operator:{center.code}.01", (Role.DISPATCHER,), who))
+    return issue_token(base.settings, Identity(f"operator:{center.code}.01", (Role.DISPATCHER,), who))
 
 
 # --- What runs --------------------------------------------------------------------------------------------------------
@@ -270,14 +271,14 @@ async def _database(settings: Settings, say: Say) -> AsyncIterator[Settings]:
     try:
         await migrate(dsn)
         settings = settings.model_copy(update={"database_url": dsn})
-        await bootstrap.load_city_if_empty(settings)
+        await load_city_if_empty(settings)
         yield settings
     finally:
         await postgres.stop()
 
 
 @asynccontextmanager
-async def _night(base: bootstrap.Foundation, options: FanoutOptions) -> AsyncIterator[Night]:
+async def _night(base: Foundation, options: FanoutOptions) -> AsyncIterator[Night]:
     """The projector at work, and incidents on every board."""
     assert base.settings.database_url is not None
     stop = asyncio.Event()

@@ -32,7 +32,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
 from dispatch.bench.append import Figures, checkpoint, commands_of, new_ids
 from dispatch.bench.growth_history import (
@@ -47,6 +46,8 @@ from dispatch.bench.growth_history import (
     incidents_of,
 )
 from dispatch.bench.wire import Connection
+from dispatch.bootstrap.foundation import Foundation, foundation, load_city_if_empty, reading_log
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import prepare_data_dir
 from dispatch.config import Settings
 from dispatch.embedded.folder import free_port
@@ -96,7 +97,7 @@ class Filled:
         document = {"begins_at": self.begins_at.isoformat(), "behind": self.behind, "incidents": self.incidents}
         file.write_text(json.dumps(document))
 
-    def history(self, base: bootstrap.Foundation) -> History:
+    def history(self, base: Foundation) -> History:
         """Its incidents; they belong to some stations of the city."""
         centers = sorted((c for c in base.directory.centers.values() if c.agency is None), key=lambda c: c.code)
         return History([center.ownership for center in centers[-OWNERS:]], begins_at=self.begins_at)
@@ -105,7 +106,7 @@ class Filled:
 class City:
     """One of the two logs, open, with an API in front of it."""
 
-    def __init__(self, base: bootstrap.Foundation, filled: Filled, boards: Iterator[Connection]) -> None:
+    def __init__(self, base: Foundation, filled: Filled, boards: Iterator[Connection]) -> None:
         self.base = base
         assert filled.incidents is not None
         self.incidents = filled.incidents
@@ -163,13 +164,13 @@ async def _filled(
     else:
         await _made_anew(dsn, name)
         await migrate(own)
-        await bootstrap.load_city_if_empty(settings)
+        await load_city_if_empty(settings)
         begins_at = SystemClock().now() - timedelta(seconds=EVERY_S * events / (FACTS_PER_INCIDENT - 1))
         filled = Filled(begins_at, await _tip(own), None)
         filled.write(file)
     if filled.incidents is None:
         say(f"filling {name}")
-        async with bootstrap.foundation(settings) as base:
+        async with foundation(settings) as base:
             filled = replace(filled, incidents=await _fill(base, own, filled, events, figures, advance))
         filled.write(file)
     return settings, filled
@@ -184,9 +185,7 @@ async def _made_anew(dsn: str, name: str) -> None:
         await administrator.close()
 
 
-async def _fill(
-    base: bootstrap.Foundation, dsn: str, filled: Filled, events: int, figures: Figures, advance: Advance
-) -> int:
+async def _fill(base: Foundation, dsn: str, filled: Filled, events: int, figures: Figures, advance: Advance) -> int:
     """Whole incidents until the log has so many events, folded onto the board now and then; how many incidents."""
     history = filled.history(base)
     projector = Projector(
@@ -215,7 +214,7 @@ async def _fill(
 
 
 async def _tip(dsn: str) -> int:
-    async with bootstrap.reading_log(dsn) as log:
+    async with reading_log(dsn) as log:
         return (await log.tip()).position
 
 
@@ -240,11 +239,9 @@ async def _at_rest(dsn: str) -> None:
 
 @asynccontextmanager
 async def _open(settings: Settings, filled: Filled) -> AsyncIterator[City]:
-    async with bootstrap.foundation(settings) as base, _api(settings) as address:
+    async with foundation(settings) as base, _api(settings) as address:
         tokens = [
-            bootstrap.issue_token(
-                settings, Identity(f"operator:{login}", (Role.DISPATCHER,), operator_id(settings.city, login))
-            )
+            issue_token(settings, Identity(f"operator:{login}", (Role.DISPATCHER,), operator_id(settings.city, login)))
             for login in LOGINS
         ]
         city = City(base, filled, cycle([Connection(address, token) for token in tokens]))

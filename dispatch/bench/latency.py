@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from dispatch import bootstrap, process
+from dispatch import process
 from dispatch.api.access.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import CONNECTIONS, gateway_token, links, percentile, settled, witness
 from dispatch.bench.storm_plan import Sending, storm
 from dispatch.bench.wire import Answer, Connection
+from dispatch.bootstrap.foundation import Foundation, foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from domain.identifiers import operator_id
@@ -64,7 +66,7 @@ async def bench_latency(options: LatencyOptions, *, say: Say, advance: Callable[
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=1_000)
         async with running_system(settings, say=say) as running:
             # Let go before anything is sent: a log that is open is told of every page by the database.
-            async with bootstrap.foundation(running.settings) as base:
+            async with foundation(running.settings) as base:
                 night, center = _night(base, options)
             heard = Heard()
             # This process sends and looks at the clock; a walk of its collector through the city takes 0.3 s.
@@ -76,14 +78,14 @@ async def bench_latency(options: LatencyOptions, *, say: Say, advance: Callable[
                     _alerts(running, night, began_at, heard, advance),
                     _commands(running, center, began_at + WARM_S, options.duration_s, heard),
                 )
-                async with bootstrap.foundation(running.settings) as base:
+                async with foundation(running.settings) as base:
                     await settled(base.log, base.pool)
                     pages = (await watching.count([]))["pages"]
                     positions, linked, opened = await links(base.log)
             return _figures(heard, pages, positions, linked, opened, began_at + WARM_S)
 
 
-def _night(base: bootstrap.Foundation, options: LatencyOptions) -> tuple[list[Sending], str]:
+def _night(base: Foundation, options: LatencyOptions) -> tuple[list[Sending], str]:
     """What is sent, and the center whose board is watched."""
     cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
     night = storm(
@@ -136,7 +138,7 @@ async def _commands(running: Running, center: str, from_s: float, duration_s: fl
     """A dispatcher takes notes on incidents of the board, steadily."""
     who = operator_id(running.settings.city, DECIDER)
     identity = Identity(f"operator:{DECIDER}", (Role.DISPATCHER, Role.SUPERVISOR), who)
-    connection = Connection(running.address, bootstrap.issue_token(running.settings, identity))
+    connection = Connection(running.address, issue_token(running.settings, identity))
     await asyncio.sleep(FIRST_COMMAND_S)
     first_s = time.time()
     board = (await connection.request("GET", f"/v1/centers/{center}/board?limit=50")).json()["items"]

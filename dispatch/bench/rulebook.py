@@ -17,12 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dispatch import bootstrap
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import settled
 from dispatch.bench.storm_max import BATCH_ALERTS, Links
 from dispatch.bench.storm_plan import Sending, storm
-from dispatch.bootstrap import Foundation
+from dispatch.bootstrap.foundation import Foundation, foundation
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings, variables
 from dispatch.rulebooks import history
@@ -47,7 +46,7 @@ async def bench_rulebook(events: int, *, say: Say, advance: Callable[[int], None
     """The figures. Raises `Unavailable` if the system does not start or the command fails."""
     with scratch("dispatch-rulebook-") as folder:
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=100_000)
-        async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
+        async with running_system(settings, say=say) as running, foundation(running.settings) as base:
             began_at, city = base.clock.now(), (await base.log.tip()).position
             await _filled(running, base, events, advance)
             say("waiting until everything is judged and shown")

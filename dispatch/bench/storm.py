@@ -25,11 +25,13 @@ from typing import Any
 
 import asyncpg
 
-from dispatch import bootstrap, process
+from dispatch import process
 from dispatch.api.access.tokens import Identity
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm_plan import Sending, storm
 from dispatch.bench.wire import Connection
+from dispatch.bootstrap.foundation import foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.handling.scribe import as_fact
@@ -81,7 +83,7 @@ async def bench_storm(options: StormOptions, *, say: Say, advance: Callable[[int
     """Run the night; the figures. Raises `Unavailable` if the system does not start or does not settle."""
     with scratch("dispatch-storm-") as folder:
         settings = Settings(data_dir=folder, port=0, log_level="warning")
-        async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
+        async with running_system(settings, say=say) as running, foundation(running.settings) as base:
             cameras = sorted(
                 (camera for camera in base.directory.cameras.values() if camera.gateway), key=lambda camera: camera.code
             )
@@ -260,7 +262,7 @@ def peak_memory_mb() -> float:
 
 def gateway_token(settings: Settings, gateway: str) -> str:
     """What a gateway of the sample city would be given."""
-    return bootstrap.issue_token(settings, Identity(f"gateway:{gateway}", (Role.GATEWAY,), gateway=gateway))
+    return issue_token(settings, Identity(f"gateway:{gateway}", (Role.GATEWAY,), gateway=gateway))
 
 
 # --- The separate process that only looks -----------------------------------------------------------------------------
@@ -305,9 +307,7 @@ async def witness(running: Running, center: str) -> AsyncIterator[Witness]:
         settings = running.settings
         logins = [f"city.{number:02d}" for number in range(1, WITNESSES + 1)]
         tokens = [
-            bootstrap.issue_token(
-                settings, Identity(f"operator:{login}", (Role.DISPATCHER,), operator_id(settings.city, login))
-            )
+            issue_token(settings, Identity(f"operator:{login}", (Role.DISPATCHER,), operator_id(settings.city, login)))
             for login in logins
         ]
         await watching.ask({"address": running.address, "tokens": tokens, "center": center})

@@ -27,13 +27,13 @@ from typing import Any
 
 import asyncpg
 
-from dispatch import bootstrap
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import StormOptions, gateway_token, peak_memory_mb
 from dispatch.bench.storm_board import Accounts, Board, Outcome, outcome
 from dispatch.bench.storm_people import People
 from dispatch.bench.storm_plan import Sending, storm
 from dispatch.bench.wire import Answer, Connection
+from dispatch.bootstrap.foundation import foundation
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.directory_entries import CameraEntry
@@ -183,7 +183,7 @@ async def _stage(options: StormOptions, say: Say) -> AsyncIterator[Stage]:
     with scratch("dispatch-storm-") as folder:
         # A gateway of this bench stands for thousands of cameras: its own limit is not what is measured.
         settings = Settings(data_dir=folder, port=0, log_level="warning", caller_requests_per_s=5_000)
-        async with running_system(settings, say=say) as running, bootstrap.foundation(running.settings) as base:
+        async with running_system(settings, say=say) as running, foundation(running.settings) as base:
             cameras = sorted((each for each in base.directory.cameras.values() if each.gateway), key=lambda c: c.code)
             yield Stage(
                 running, Links(running), base.pool, cameras, str(base.directory.root().id), options, base.clock.now

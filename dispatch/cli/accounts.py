@@ -6,7 +6,7 @@ import asyncio
 
 import click
 
-from dispatch import bootstrap
+from dispatch.bootstrap.foundation import nats_accounts
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json
@@ -23,7 +23,7 @@ def command(settings: Settings, as_json: bool) -> None:
     was registered, then `nats-server --signal reload`. Under `dispatch up` its own server is told by itself.
     """
     database_of(settings)
-    accounts = asyncio.run(bootstrap.nats_accounts(settings))
+    accounts = asyncio.run(nats_accounts(settings))
     if as_json:
         print_json({"accounts": accounts})
     else:

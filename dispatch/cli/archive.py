@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from dispatch import bootstrap
 from dispatch.audit import retention
+from dispatch.bootstrap.foundation import known_directory, reading_log
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, print_json, progress
@@ -55,8 +55,8 @@ async def _run(settings: Settings, ranges: int) -> Report:
 
 async def _hold(settings: Settings) -> Hold:
     """What the rulebook in force keeps in the table; a city without a rulebook has no such rules."""
-    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory, _ = await bootstrap.known_directory(log, settings)
+    async with reading_log(database_of(settings), settings.archive_path) as log:
+        directory, _ = await known_directory(log, settings)
         try:
             rulebook = directory.rulebook()
         except Unavailable:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from dispatch import bootstrap
 from dispatch.audit.wholeness import wholeness
+from dispatch.bootstrap.foundation import Foundation, foundation
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json, progress
 from dispatch.config import Settings
@@ -37,7 +37,7 @@ def command(settings: Settings, decisions: bool, as_json: bool) -> int:
 
 
 async def _examined(settings: Settings, *, decisions: bool) -> dict[str, Any]:
-    async with bootstrap.foundation(settings) as base:
+    async with foundation(settings) as base:
         with progress("log") as advance:
             seen = 0
 
@@ -53,7 +53,7 @@ async def _examined(settings: Settings, *, decisions: bool) -> dict[str, Any]:
     return {**found.document(), "feed_differences": differences, **again, "whole": whole}
 
 
-async def _decisions_again(base: bootstrap.Foundation) -> dict[str, Any]:
+async def _decisions_again(base: Foundation) -> dict[str, Any]:
     """What policies decided, made again from the facts they were decided on: how many, and which came out otherwise."""
     count, differing = await Repeater(log=base.log, directory=base.directory, clock=base.clock).differing()
     return {"decisions_made_again": count, "decisions_differing": differing}

@@ -12,8 +12,8 @@ from typing import Any
 import click
 import httpx
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, note, print_json, progress
 from dispatch.config import RUNNING_FILE, Settings
@@ -108,7 +108,7 @@ def running_address(settings: Settings) -> str:
 
 def own_token(settings: Settings) -> str:
     """An administrator's token, made with the key in the data folder."""
-    return bootstrap.issue_token(settings, Identity("administrator:local", (Role.ADMINISTRATOR,)))
+    return issue_token(settings, Identity("administrator:local", (Role.ADMINISTRATOR,)))
 
 
 async def send_all(

@@ -10,7 +10,8 @@ from typing import Any
 import click
 import uvloop
 
-from dispatch import bootstrap, process
+from dispatch import process
+from dispatch.bootstrap.foundation import reading_log
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import Advance, print_json, progress
@@ -79,7 +80,7 @@ async def _work(
     dsn: str, archive: Path, chosen: tuple[str, ...], crew: Crew, *, verify: bool
 ) -> list[Comparison | Switched]:
     named = chosen[0] if len(chosen) == 1 else f"{len(chosen)} projections"
-    async with bootstrap.reading_log(dsn, archive) as log:
+    async with reading_log(dsn, archive) as log:
         with progress(f"{'verify' if verify else 'rebuild'} {named}") as bar:
             projections = [PROJECTIONS[name] for name in chosen]
             rebuild = Rebuild(log, dsn, *projections, advanced=_advancing(bar), crew=crew)

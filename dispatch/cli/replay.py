@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from dispatch import bootstrap
 from dispatch.api.http.names import DirectoryNames
 from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
+from dispatch.bootstrap.foundation import board_baselines, known_directory, reading_log
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import advance_to, print_json, progress
@@ -51,8 +51,8 @@ def command(settings: Settings, *, as_json: bool, **wanted: Any) -> None:
 
 
 async def _replay(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any]:
-    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory, _ = await bootstrap.known_directory(log, settings)
+    async with reading_log(database_of(settings), settings.archive_path) as log:
+        directory, _ = await known_directory(log, settings)
         moment = await replay.as_of(
             log,
             position=wanted["position"],
@@ -66,14 +66,14 @@ async def _replay(settings: Settings, wanted: dict[str, Any]) -> dict[str, Any]:
             if found is None:
                 raise Refused("replay.no_decision", f"No automatic decision at position {wanted['decision']}.")
             return found
-        baselines = None if wanted["whole"] else bootstrap.board_baselines(log)
+        baselines = None if wanted["whole"] else board_baselines(log)
         return await _board(log, directory, moment, wanted["center_code"], wanted["agency"], baselines)
 
 
 async def _keep_baselines(settings: Settings) -> int:
-    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
+    async with reading_log(database_of(settings), settings.archive_path) as log:
         with progress("baselines") as bar:
-            return await board_history.keep(log, bootstrap.board_baselines(log), rest=0, advanced=advance_to(bar))
+            return await board_history.keep(log, board_baselines(log), rest=0, advanced=advance_to(bar))
 
 
 def _show_kept(made: int, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import click
 
-from dispatch import bootstrap
+from dispatch.bootstrap.foundation import database_url, foundation
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json, progress
 from dispatch.config import Settings
@@ -38,7 +38,7 @@ def command(settings: Settings, *, destroy_keys: bool, as_json: bool) -> None:
 
 
 async def _retained(settings: Settings, *, destroy_keys: bool) -> dict[str, Any]:
-    async with bootstrap.foundation(settings) as base:
+    async with foundation(settings) as base:
         rulebook = base.directory.rulebook()
         due = await persons_due(base.pool, keys_kept_days(rulebook))
         destroyed = await _destroy(settings, due) if destroy_keys else 0
@@ -57,7 +57,7 @@ def keys_kept_days(rulebook: Rulebook) -> dict[str, int]:
 
 
 async def _destroy(settings: Settings, due: list[UUID]) -> int:
-    vault = await PostgresSealer.open_vault(bootstrap.database_url(settings), settings.seal_key_path)
+    vault = await PostgresSealer.open_vault(database_url(settings), settings.seal_key_path)
     try:
         with progress("keys", total=len(due)) as advance:
             for subject_id in due:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import httpx
 
-from dispatch import bootstrap
+from dispatch.bootstrap.foundation import known_directory, reading_log
 from dispatch.cli.ingest import own_token, running_address
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import json_option, with_settings
@@ -164,22 +164,22 @@ def _refuse(file: Path, faulty: Faulty, *, as_json: bool) -> None:
 
 
 async def _unfit(settings: Settings, rulebook: Rulebook) -> list[tuple[str, str]]:
-    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory, _ = await bootstrap.known_directory(log, settings)
+    async with reading_log(database_of(settings), settings.archive_path) as log:
+        directory, _ = await known_directory(log, settings)
         return unfit(rulebook, directory)
 
 
 async def _published(settings: Settings, version: int | None) -> Rulebook:
-    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory, _ = await bootstrap.known_directory(log, settings)
+    async with reading_log(database_of(settings), settings.archive_path) as log:
+        directory, _ = await known_directory(log, settings)
         return directory.rulebook(version)
 
 
 async def _tried(
     settings: Settings, source: Source, since: datetime | None, until: datetime | None
 ) -> tuple[Outcome, Directory]:
-    async with bootstrap.reading_log(database_of(settings), settings.archive_path) as log:
-        directory, _ = await bootstrap.known_directory(log, settings)
+    async with reading_log(database_of(settings), settings.archive_path) as log:
+        directory, _ = await known_directory(log, settings)
         first, last = await _positions(log, since, until)
         with progress("events", last - first) as advance:
             outcome = await tried(

@@ -6,8 +6,9 @@ import asyncio
 
 import click
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
+from dispatch.bootstrap.foundation import foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import print_json
 from dispatch.config import Settings
@@ -42,7 +43,7 @@ def command(
 ) -> None:
     """Make a bearer token and print it."""
     identity = identity_of(settings, Role(role), login=login, center=center, agency=agency, gateway=gateway)
-    token = bootstrap.issue_token(settings, identity)
+    token = issue_token(settings, identity)
     if as_json:
         print_json({"token": token, "subject": identity.subject, "expires_in_s": settings.token_ttl_s})
     else:
@@ -73,7 +74,7 @@ def identity_of(
 
 
 async def _somebody_at(settings: Settings, code: str, role: Role) -> str:
-    async with bootstrap.foundation(settings) as base:
+    async with foundation(settings) as base:
         center = base.directory.center_by_code(code)
         if center is None:
             raise Refused("center.unknown", f"The city has no center with the code {code}.")

@@ -18,7 +18,8 @@ from pathlib import Path
 import click
 import httpx
 
-from dispatch import bootstrap
+from dispatch.bootstrap.foundation import database_url, load_city_if_empty, nats_accounts, reading_log
+from dispatch.bootstrap.tokens import new_token
 from dispatch.cli.options import json_option, with_settings
 from dispatch.cli.output import advance_to, note, print_json, progress
 from dispatch.config import RUNNING_FILE, Settings
@@ -124,12 +125,12 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
         settings = settings.model_copy(update={"database_url": postgres.socket_dsn or postgres.dsn})
     await _prepare_database(settings, say)
     # After the city: who has an account is written there. What is registered from this position on is followed.
-    async with bootstrap.reading_log(bootstrap.database_url(settings), settings.archive_path) as log:
+    async with reading_log(database_url(settings), settings.archive_path) as log:
         position = (await log.tip()).position
     nats = None
     if settings.nats_url is None:
         say("starting NATS")
-        nats = EmbeddedNats(data_dir / "nats", auth_config=await bootstrap.nats_accounts(settings))
+        nats = EmbeddedNats(data_dir / "nats", auth_config=await nats_accounts(settings))
         await supervisor.start("nats", nats)
         settings = settings.model_copy(update={"nats_url": nats.url})
     supervisor.alongside("follow accounts", follow_accounts(settings, position, nats, say))
@@ -139,7 +140,7 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
         say(f"starting dispatch {name}")
         await supervisor.start(name, _program(name, settings, entry))
     await _becomes_ready(address, supervisor, data_dir)
-    return Running(settings, address, bootstrap.new_token(settings))
+    return Running(settings, address, new_token(settings))
 
 
 async def follow_accounts(settings: Settings, position: int, nats: EmbeddedNats | None, say: Say) -> None:
@@ -151,13 +152,11 @@ async def follow_accounts(settings: Settings, position: int, nats: EmbeddedNats 
     async def changed() -> None:
         if nats is None:
             say(OTHERS_NATS)
-        elif (accounts := await bootstrap.nats_accounts(settings)) != nats.auth_config:
+        elif (accounts := await nats_accounts(settings)) != nats.auth_config:
             await nats.reload(accounts)
             say(f"NATS has new accounts; the seed of each party is in {settings.secrets_dir / 'nats'}")
 
-    await follow_parties(
-        lambda: bootstrap.reading_log(bootstrap.database_url(settings), settings.archive_path), position, changed
-    )
+    await follow_parties(lambda: reading_log(database_url(settings), settings.archive_path), position, changed)
 
 
 def _port_to_use(settings: Settings) -> int:
@@ -194,7 +193,7 @@ async def _prepare_database(settings: Settings, say: Say) -> None:
     say("migrating")
     await migrate(settings.database_url)
     with progress(f"loading {settings.city}") as advance:
-        loaded = await bootstrap.load_city_if_empty(settings, progress=advance_to(advance))
+        loaded = await load_city_if_empty(settings, progress=advance_to(advance))
     say(f"loaded {settings.city}: {loaded} events" if loaded else "the log has a city already")
 
 

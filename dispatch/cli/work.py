@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from dispatch import bootstrap, process
+from dispatch import process
+from dispatch.bootstrap.working import work
 from dispatch.cli.migrate import database_of
 from dispatch.cli.options import with_settings
 from dispatch.config import Settings
@@ -17,4 +18,4 @@ def command(settings: Settings) -> None:
     """Run projections, reactors and the relay to partners until a signal ends it."""
     database_of(settings)
     configure_logging(settings.log_level)
-    process.run(bootstrap.work(settings))
+    process.run(work(settings))

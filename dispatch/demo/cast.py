@@ -11,9 +11,9 @@ from typing import TypeVar
 
 import httpx
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
-from dispatch.bootstrap import issue_token
+from dispatch.bootstrap.foundation import foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.demo.seats import SEEN_WITHIN_S, Board, Partner, Seat, live_board, partner
@@ -161,6 +161,6 @@ async def cast(
                 limits=httpx.Limits(max_connections=None),  # every live board keeps one
             )
         )
-        async with bootstrap.foundation(running.settings) as base:
+        async with foundation(running.settings) as base:
             directory = base.directory
         yield Cast(running.settings, client, directory, stack)

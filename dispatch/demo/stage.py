@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
-from dispatch.bootstrap import issue_token
+from dispatch.bootstrap.foundation import foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.demo.checks import Checks
@@ -78,7 +78,7 @@ async def stage(
         client = await stack.enter_async_context(
             httpx.AsyncClient(base_url=running.address, timeout=REQUEST_TIMEOUT_S, trust_env=False)
         )
-        async with bootstrap.foundation(running.settings) as base:
+        async with foundation(running.settings) as base:
             directory = base.directory
         where = _stage_of(directory)
         cameras = sorted(

@@ -42,6 +42,8 @@ from domain.event import Actor
 from domain.refusals import DispatchError, Refused, Unavailable
 from domain.vocabulary import ActorKind, CoordinateSystem
 
+LISTENER = "gateways"
+"""The name under which it reports how it is."""
 QUEUE_GROUP = "ingest"
 """Several processes share the gateways' messages: each goes to one of them."""
 WAITING_MAX = 4 * BATCH_ALERTS_MAX

@@ -19,17 +19,18 @@ from pathlib import Path
 
 import pytest
 
-from dispatch import bootstrap
 from dispatch.api.access.tokens import Identity
 from dispatch.audit.wholeness import wholeness
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import gateway_token
 from dispatch.bench.wire import Connection
-from dispatch.bootstrap import Foundation, credentials
+from dispatch.bootstrap.foundation import Foundation, database_url, foundation
+from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import Running, running_system
 from dispatch.config import Settings
 from dispatch.handling.scribe import as_fact
 from dispatch.partners.client import PartnerClient
+from dispatch.partners.joining import credentials
 from dispatch.partners.proof import feed_differences, stream_differences
 from dispatch.workers.rebuild import Rebuild
 from domain.alert.events import AlertReceived, AlertsWaited
@@ -85,7 +86,7 @@ async def running() -> AsyncIterator[Running]:
 
 @pytest.mark.long
 async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice_whatever_is_killed(running: Running) -> None:
-    async with bootstrap.foundation(running.settings) as base:
+    async with foundation(running.settings) as base:
         load = Load(running)
         await under_load(base, load)
         await healed(base)
@@ -96,7 +97,7 @@ async def test_nothing_acknowledged_is_lost_and_nothing_happens_twice_whatever_i
         found = await wholeness(base.log)
         assert found.is_whole, found.findings
         for projection in PROJECTIONS.values():
-            (compared,) = await Rebuild(base.log, bootstrap.database_url(base.settings), projection).verify()
+            (compared,) = await Rebuild(base.log, database_url(base.settings), projection).verify()
             assert compared.is_equal, compared
         await every_partner_has_its_feed(base)
 
@@ -197,7 +198,7 @@ async def decide(load: Load) -> None:
     settings = load.running.settings
     who = Identity("operator:city.27", (Role.DISPATCHER, Role.SUPERVISOR), operator_id(settings.city, "city.27"))
     done: set[str] = set()
-    with contextlib.closing(Connection(load.running.address, bootstrap.issue_token(settings, who))) as connection:
+    with contextlib.closing(Connection(load.running.address, issue_token(settings, who))) as connection:
         while not load.over:
             await asyncio.sleep(PACE_S)
             listed = await asked(connection, "GET", "/v1/incidents?limit=200")

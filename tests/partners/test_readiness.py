@@ -9,12 +9,15 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from dispatch import bootstrap
 from dispatch.api.health import STALLED_AFTER
+from dispatch.bootstrap.foundation import foundation
+from dispatch.bootstrap.serving import services
+from dispatch.bootstrap.working import workers
 from dispatch.config import Settings
 from dispatch.handling.tree import nobody_counts
+from dispatch.ingest.gateways import LISTENER
 from dispatch.ports import AppendCommand, Mark
-from dispatch.readiness import GATEWAYS, SILENT_AFTER, gateways_check, relay_check, workers_check
+from dispatch.readiness import SILENT_AFTER, gateways_check, relay_check, workers_check
 from dispatch.store.edge import EdgeStatements, ListenerReports
 from dispatch.store.postgres import PostgresLog
 from dispatch.workers.ownership import AdvisoryOwnership, lock_key
@@ -44,7 +47,7 @@ async def test_gateways_are_heard_as_long_as_somebody_says_so(pool: asyncpg.Pool
     nobody = await check()
     assert (nobody.ok, "dispatch work" in nobody.reason) == (False, True)
 
-    reports = ListenerReports(pool, GATEWAYS, clock)
+    reports = ListenerReports(pool, LISTENER, clock)
     await reports.put(None)
     assert (await check()).ok
     silent = await later()
@@ -60,7 +63,7 @@ async def test_gateways_are_heard_as_long_as_somebody_says_so(pool: asyncpg.Pool
 
 
 async def test_a_listener_that_never_heard_says_why(pool: asyncpg.Pool) -> None:
-    await ListenerReports(pool, GATEWAYS, StandingClock()).put("x" * 10_000)
+    await ListenerReports(pool, LISTENER, StandingClock()).put("x" * 10_000)
     found = await gateways_check(EdgeStatements(pool), WITH_NATS, StandingClock())()
     assert not found.ok
     assert len(found.reason) <= 600
@@ -117,9 +120,9 @@ async def test_a_task_that_nobody_does_is_named_even_on_a_quiet_night(
 
 async def test_every_reactor_that_a_worker_starts_is_asked_after(dsn: str, tmp_path: Path) -> None:
     settings = Settings(database_url=dsn, data_dir=tmp_path)
-    async with bootstrap.foundation(settings) as base, bootstrap.services(base) as wired:
+    async with foundation(settings) as base, services(base) as wired:
         found = await wired.checks["workers"]()
-        started = bootstrap.workers(base, asyncio.Event(), nobody_counts)
+        started = workers(base, asyncio.Event(), nobody_counts)
         for work in started.values():
             work.close()
     asked = found.reason.removeprefix("nobody works as ").partition(";")[0].split(", ")
