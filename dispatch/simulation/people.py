@@ -235,8 +235,10 @@ class Dispatcher(Person):
         )
 
     async def _duty(self) -> None:
-        unit_id = self.chance.one_of(tuple(self.world.city.units.values()))
-        command: unit.UnitCommand = unit.GoOffDuty() if self.chance.happens(0.35) else unit.GoOnDuty()
+        """Off duty, and on again."""
+        off = [row["unit_id"] for row in self.world.screens.rows["units"].values() if not row["is_on_duty"]]
+        unit_id = self.chance.one_of(off or tuple(self.world.city.units.values()))
+        command: unit.UnitCommand = unit.GoOnDuty() if off else unit.GoOffDuty()
         meaning = {"unit": unit_id, "duty": type(command).__name__}
         await self.command("duty", meaning, lambda api, asked: api.assignments.execute(unit_id, command, asked))
 

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from sqlalchemy import Select
 
+from dispatch.directory import Directory
 from dispatch.handling.aid import AidDesk
 from dispatch.handling.alerts import AlertDesk
 from dispatch.handling.assignments import AssignmentDesk
@@ -86,8 +87,7 @@ class ApiProcess:
 
         Raises `Unavailable` before the city is known: a server opens its port after that.
         """
-        if self.base.directory.position == 0:
-            raise Unavailable("directory.unread", "Not ready yet. Ask again in a moment.")
+        assert self.directory.position > 0, "it was read"
         return Request(
             actor=actor,
             received_at=self._clock.now(),
@@ -95,6 +95,13 @@ class ApiProcess:
             expected_version=expected_version,
             idempotency=IdempotencyKey.of(actor.id, key, meaning),
         )
+
+    @property
+    def directory(self) -> Directory:
+        """The city as this process knows it. Raises `Unavailable` before it does."""
+        if not self.base.knows_city:
+            raise Unavailable("directory.unread", "Not ready yet. Ask again in a moment.")
+        return self.base.directory
 
     async def rows(self, *statements: Select[Any], min_position: int = 0) -> tuple[int, list[list[dict[str, Any]]]]:
         """What lists show, all in one moment, and the position of that moment. Raises `Unavailable`."""

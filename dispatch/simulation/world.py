@@ -130,6 +130,7 @@ class Base:
         self.log: EventLog = kind(world.log, world.network, world.store, process, world.wake_ups)
         self.scribe = Scribe(self.log, SimulatedSealer(), self.clock, RemoteSnapshots(world, process))
         self.directory = Directory(self.log, CITY)
+        self.knows_city = False
         self._keeper = Keeper(self.directory, self.log, RemoteDirectories(world, process))
         self.positions = RemotePositions(world, process)
         self.spawn("directory", self._tail_directory)
@@ -143,11 +144,13 @@ class Base:
         self.world.watch(self.process, part, self.process.spawn(run(*arguments)))  # type: ignore[arg-type]
 
     async def known(self) -> None:
-        """The directory was read once."""
-        while self.directory.position == 0:
+        """The directory was read once, to the end."""
+        while not self.knows_city:
             try:
-                await self._keeper.begin()
+                if self.directory.position == 0:
+                    await self._keeper.begin()
                 await self.directory.catch_up()
+                self.knows_city = True
             except Unavailable:
                 await asyncio.sleep(DIRECTORY_EVERY_S)
 

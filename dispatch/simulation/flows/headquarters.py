@@ -130,7 +130,7 @@ class Headquarters(Flow):
 
 
 async def _known(api: ApiProcess) -> list[HeadquartersEntry]:
-    return list(api.base.directory.headquarters.values())
+    return list(api.directory.headquarters.values())
 
 
 def _is_below(row: Row, commanded: Container[str]) -> bool:

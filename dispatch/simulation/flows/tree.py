@@ -95,7 +95,7 @@ class Tree(Flow):
         return await self.seat.insist("look at the tree", self._known)
 
     async def _known(self, api: ApiProcess) -> Seen:
-        directory, strips = api.base.directory, dict[str, Strip]()
+        directory, strips = api.directory, dict[str, Strip]()
         for code in (*STATIONS, WEST, EAST):
             entry = directory.centers[self.world.city.centers[code].center_id]
             corners = [lon for polygon in entry.area for ring in polygon for lon, _ in ring]
