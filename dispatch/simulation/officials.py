@@ -34,13 +34,14 @@ FLOWS: Mapping[type[Flow], int] = {
 FLOWS_A_RUN = 3
 
 
-def played(chance: Chance) -> tuple[type[Flow], ...]:
-    """The flows of a run."""
+def played(chance: Chance, wanted: str | None = None) -> tuple[type[Flow], ...]:
+    """The flows of a run; the one of this name among them."""
     left = dict(FLOWS)
-    found = []
-    for _ in range(FLOWS_A_RUN):
+    found = [flow for flow in FLOWS if flow.__name__ == wanted]
+    assert wanted is None or found, f"no flow is called {wanted}"
+    while len(found) < FLOWS_A_RUN:
+        left = {flow: weight for flow, weight in left.items() if flow not in found}
         found.append(chance.weighted(left))
-        del left[found[-1]]
     return tuple(found)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID, uuid5
 
 from dispatch.ports import AppendCommand, Appended, Clock, NewEvent, RecordedEvent, StreamAppend, Verdict
@@ -71,6 +72,9 @@ class PlantedFault(StrEnum):
 
 class Plant:
     """No fault at all; the others override what they break."""
+
+    flow: ClassVar[str | None] = None
+    """Which flow it breaks, if only one has what is broken: a town with this fault plays it."""
 
     def __init__(self, seed: int) -> None:
         self._chance = Chance(seed, "plant")
@@ -182,36 +186,50 @@ class _HalfUnmerged(Plant):
 
 
 class _HalfDiverted(Plant):
+    flow = "Units"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, UnitDiverted.name, 0.5)
 
 
 class _LostTurn(Plant):
+    flow = "Units"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, AssignmentPromoted.name, 0.5)
 
 
 class _NobodyStandsBy(Plant):
+    flow = "Cover"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, UnitPosted.name, 1.0)
 
 
 class _StaleClearance(Plant):
+    flow = "Operations"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, ClearanceChanged.name, 0.7)
 
 
 class _StaysInTheTree(Plant):
+    flow = "Headquarters"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, CenterClosed.name, 0.5)
 
 
 class _HalfApplied(Plant):
+    flow = "Tree"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, GroundChanged.name, 0.7)
 
 
 class _LentTwice(Plant):
+    flow = "Aid"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Forgetful(clock, events, self._chance, UnitKept.name, 1.0)
 
@@ -238,6 +256,8 @@ class _Forgetful(MemoryLog):
 
 
 class _LostLamp(Plant):
+    flow = "Casework"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Dark(clock, events, self._chance)
 
@@ -262,6 +282,8 @@ class _Dark(MemoryLog):
 
 
 class _StrangeAcknowledgement(Plant):
+    flow = "Orders"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Impersonated(clock, events, self._chance)
 
@@ -287,6 +309,8 @@ def _by_a_stranger(event: NewEvent) -> NewEvent:
 
 
 class _RestrictedShown(Plant):
+    flow = "Operations"
+
     def asked(self, tables: Mapping[str, Iterable[Row]]) -> Mapping[str, Iterable[Row]]:
         if not self._chance.happens(0.3):
             return tables
@@ -299,11 +323,15 @@ class _TimerFiresTwice(Plant):
 
 
 class _ReservedTwice(Plant):
+    flow = "Units"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Echo(clock, events, self._chance, frozenset({ReservationBegan.name, ReservationExpired.name}))
 
 
 class _LampTurnsTwice(Plant):
+    flow = "Casework"
+
     def store(self, clock: Clock, events: Sequence[RecordedEvent]) -> MemoryLog:
         return _Echo(clock, events, self._chance, frozenset({LampTurned.name}))
 

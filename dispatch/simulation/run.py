@@ -137,7 +137,7 @@ class _Run:
         reading = [world.loop.create_task(agency.work()) for agency in self._agencies]
         outside = [Gateway(world, number, self._apis).work(MESSAGES) for number in (0, 1)]
         outside += [Dispatcher(world, name, self._apis).work(ACTIONS) for name in SEATS]
-        flows = played(world.chance("flows"))
+        flows = played(world.chance("flows"), world.plant.flow)
         outside += [Official(world, name, self._apis, flows).work(ACTS) for name in OFFICES]
         busy = asyncio.gather(*outside)
         await asyncio.wait([busy], timeout=WORK_S_MAX / 2)
