@@ -148,9 +148,9 @@ async def test_who_comes_with_a_position_ahead_of_the_log_begins_anew(edge: Edge
         assert told_now[2][1]["order_id"] == order_id
 
 
-async def test_a_partner_gets_no_stream(edge: Edge) -> None:
-    headers = edge.as_role(Role.PARTNER, agency="police")
-    is_problem(await edge.client.get(PATH, headers=headers), 403, "forbidden")
+async def test_a_partner_gets_no_stream(quiet_edge: Edge) -> None:
+    headers = quiet_edge.as_role(Role.PARTNER, agency="police")
+    is_problem(await quiet_edge.client.get(PATH, headers=headers), 403, "forbidden")
 
 
 def change(number: int, *, center: int = 1, agency: str = "police", position: int | None = None) -> OrderChange:

@@ -49,20 +49,22 @@ async def test_a_corrected_level_is_a_revision(edge: Edge):
     assert (await content_of(edge, corrected))["severity"] == 2
 
 
-async def test_a_quiet_gauge_is_answered_and_nothing_is_recorded_or_kept(edge: Edge):
-    before = await tip(edge)
+async def test_a_quiet_gauge_is_answered_and_nothing_is_recorded_or_kept(busy_edge: Edge):
+    before = await tip(busy_edge)
     body = json.loads(fixture("sensorthings_gauge.json")) | {"level_m": 1.2}
-    answer = await send(edge, "sensorthings", json.dumps(body))
+    answer = await send(busy_edge, "sensorthings", json.dumps(body))
     assert (answer.status_code, answer.json()["code"]) == (422, "ingest.not_an_alarm")
     assert "quarantine" not in answer.json()
-    assert await tip(edge) == before
+    assert await tip(busy_edge) == before
 
 
-async def test_a_gauge_without_a_threshold_is_kept_aside(edge: Edge):
+async def test_a_gauge_without_a_threshold_is_kept_aside(busy_edge: Edge):
     body = {"gauge": "JJ-07", "measured_at": "2026-08-01T21:10:00+08:00", "level_m": 9.9}
-    answer = await send(edge, "sensorthings", json.dumps(body))
+    answer = await send(busy_edge, "sensorthings", json.dumps(body))
     assert (answer.status_code, answer.json()["code"]) == (400, "ingest.malformed")
-    kept = await edge.client.get(f"/v1/quarantine/{answer.json()['quarantine']}", headers=edge.as_role(Role.AUDITOR))
+    kept = await busy_edge.client.get(
+        f"/v1/quarantine/{answer.json()['quarantine']}", headers=busy_edge.as_role(Role.AUDITOR)
+    )
     assert (kept.json()["adapter"], kept.json()["whole"]) == ("sensorthings", True)
 
 
@@ -90,13 +92,13 @@ async def test_a_dahua_stream_answers_each_part(edge: Edge):
     assert [result["status"] for result in answer.json()["results"]] == [201, 400, 201]
 
 
-async def test_a_face_is_refused_and_nothing_is_recorded_or_kept(edge: Edge):
-    before = await tip(edge)
+async def test_a_face_is_refused_and_nothing_is_recorded_or_kept(busy_edge: Edge):
+    before = await tip(busy_edge)
     body = {"Code": "FaceRecognition", "Action": "Start", "Index": 0, "Data": {"RealUTC": 1785590045}}
-    answer = await send(edge, "dahua", json.dumps(body))
+    answer = await send(busy_edge, "dahua", json.dumps(body))
     assert (answer.status_code, answer.json()["code"]) == (422, "ingest.identification")
     assert "quarantine" not in answer.json()
-    assert await tip(edge) == before
+    assert await tip(busy_edge) == before
 
 
 async def test_an_onvif_notification_is_recorded_once(edge: Edge):
