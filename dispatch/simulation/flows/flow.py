@@ -55,8 +55,9 @@ class Flow:
         return self.chance.one_of(tuple(self.world.city.centers.values()))
 
     def operator(self, center_id: UUID) -> UUID:
-        """Somebody who works there."""
-        return self.chance.one_of(self.world.city.staff[center_id])
+        """Somebody who works there; a headquarters has nobody of its own, and anybody may sit in it."""
+        city = self.world.city
+        return self.chance.one_of(city.staff.get(center_id, city.operators))
 
     def in_s(self, low: float, high: float) -> datetime:
         """An instant so many seconds ahead."""
