@@ -53,7 +53,7 @@ tidy: $(VENV)/.installed-dev
 check: lint types contracts tidy
 
 test: lint types contracts
-	$(VENV)/bin/python -m pytest -q -n $(WORKERS) --dist loadgroup --durations 15
+	$(VENV)/bin/python -m pytest -q -n $(WORKERS) --durations 15
 
 lock: $(VENV)/.installed-dev
 	$(LOCK) --output-file requirements.txt pyproject.toml

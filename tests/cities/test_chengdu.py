@@ -14,8 +14,6 @@ from dispatch.jurisdiction import Jurisdiction, shape_of
 from domain.event import GeoPoint
 from domain.vocabulary import CenterKind
 
-pytestmark = pytest.mark.xdist_group("chengdu")  # one process makes what all of them look at
-
 
 @pytest.fixture(scope="module")
 def plan():

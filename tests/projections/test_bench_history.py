@@ -17,8 +17,6 @@ from projections import fold
 from projections.fold import MemoryRows
 from projections.registry import PROJECTIONS
 
-pytestmark = pytest.mark.xdist_group("bench_history")  # one process makes what all of them look at
-
 IDS = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

@@ -22,8 +22,6 @@ from domain.rulebook.plans import AlarmLevel, ResponsePlan, ResponseRule
 from domain.vocabulary import UnitKind
 from tests.workers.town import HandClock, with_rule
 
-pytestmark = pytest.mark.xdist_group("trial")  # one process makes what all of them look at
-
 SEEDS = range(1, 13)
 INTRUSION = "security.intrusion"
 T = TypeVar("T")
