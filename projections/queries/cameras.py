@@ -9,7 +9,7 @@ from math import cos, radians
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Select, func, literal, or_, select
+from sqlalchemy import ColumnElement, DateTime, Select, Text, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.policies.proximity import METRES_A_DEGREE
@@ -86,10 +86,14 @@ def of_center(
     somewhere in the path, no index finds in any order.
     """
     cameras, sites = tables.cameras, tables.sites
-    query = _CAMERAS.where(cameras.c.path[len(path)] == path[-1])
-    if site_class is not None:
-        # True of every such camera's site as well: with it, few sites are found first.
-        query = query.where(sites.c.path[len(path)] == path[-1])
+    stands_at, center_id = cameras.c.path[len(path)], path[-1]
+    if site_class is None:
+        query = _CAMERAS.where(stands_at == center_id)
+    else:
+        # What is true of such a camera is true of its site, and sites of a class are few: they are found first. Said
+        # as text, the same of the camera is only looked at; an index of all cameras of the center, walked anew for
+        # each of its sites, is what a database takes that has not counted yet: a tenth of a second for a district.
+        query = _CAMERAS.where(sites.c.path[len(path)] == center_id, stands_at.cast(Text) == str(center_id))
     return _by_code(_filtered(query, site_class, with_detached=False), after_code, limit)
 
 
