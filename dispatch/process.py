@@ -18,9 +18,11 @@ import os
 import socket
 import time
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import uvloop
+
+T = TypeVar("T")
 
 COLLECT_AFTER_ALLOCATIONS = 1_000_000
 """More objects that live than there were before are looked through at once, quiet or not: about a second."""
@@ -44,6 +46,28 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a process to its end, on the loop that spends least on a socket."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_with_signs_of_life(main))
+
+
+def run_over_pages(main: Coroutine[Any, Any, T]) -> T:
+    """Run a command that reads the log page by page, and give what it gives.
+
+    With the collector's defaults two fifths of trying other rules on 108,000 facts went into looking at facts that all
+    stay to the end (25.5 s, 14.9 s without it).
+    """
+    # Python writes out the result of what it ran when it takes back its handler of interrupts: nothing, then.
+    given: list[T] = []
+
+    async def keep() -> None:
+        given.append(await main)
+
+    thresholds = gc.get_threshold()
+    settle(COLLECT_AFTER_PAGES_ALLOCATIONS)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(keep())
+    finally:
+        gc.set_threshold(*thresholds)
+    return given[0]
 
 
 async def _with_signs_of_life(main: Coroutine[Any, Any, None]) -> None:

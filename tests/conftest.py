@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import hypothesis
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
@@ -34,6 +35,12 @@ TOGETHER = frozenset(
 """Modules whose tests look at one thing that takes seconds to make: one process runs them all."""
 COLLECTED_EVERY = (50_000, 20, 50)
 """Allocations between two looks of the garbage collector, by generation: a twentieth of a run is looks otherwise."""
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, print_blob=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 
 class Schedule(LoadScopeScheduling):

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dispatch import process
 from dispatch.bench.scratch import scratch
 from dispatch.bench.storm import settled
 from dispatch.bench.storm_max import BATCH_ALERTS, Links
@@ -55,6 +56,7 @@ async def bench_rulebook(events: int, *, say: Say, advance: Callable[[int], None
             rules.write_text(_other(base.directory.rulebook()).model_dump_json(), encoding="utf-8")
             say("dispatch rulebook try")
             seconds, told = await _tried(running, rules, began_at)
+            process.settle(process.COLLECT_AFTER_PAGES_ALLOCATIONS)  # as the command does
             began = time.perf_counter()
             async for _page in history.pages(base.log, city, (await base.log.tip()).position):
                 pass
@@ -137,8 +139,8 @@ async def _tried(running: Running, rules: Path, since: datetime) -> tuple[float,
     }
     command = (sys.executable, "-m", "dispatch.cli.main", "rulebook", "try", str(rules), "--since", since.isoformat())
     began = time.perf_counter()
-    process = await asyncio.create_subprocess_exec(*command, "--json", env=environment, stdout=-1, stderr=-1)
-    out, err = await process.communicate()
-    if process.returncode:
+    trial = await asyncio.create_subprocess_exec(*command, "--json", env=environment, stdout=-1, stderr=-1)
+    out, err = await trial.communicate()
+    if trial.returncode:
         raise Unavailable("bench.refused", f"dispatch rulebook try: {(err or out).decode(errors='replace')[-500:]}")
     return time.perf_counter() - began, json.loads(out)

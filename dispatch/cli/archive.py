@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
 import click
 
+from dispatch import process
 from dispatch.audit import retention
 from dispatch.bootstrap.foundation import known_directory, reading_log
 from dispatch.cli.migrate import database_of
@@ -35,10 +35,10 @@ def command(settings: Settings, *, verify: bool, ranges: int, as_json: bool) -> 
     is damaged.
     """
     if verify:
-        checked = asyncio.run(_verify(settings))
+        checked = process.run_over_pages(_verify(settings))
         _show_checked(checked, as_json=as_json)
         return EXIT_TROUBLE if any(one.trouble for one in checked) else 0
-    _show_report(asyncio.run(_run(settings, ranges)), as_json=as_json)
+    _show_report(process.run_over_pages(_run(settings, ranges)), as_json=as_json)
     return 0
 
 

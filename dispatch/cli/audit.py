@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
 
+from dispatch import process
 from dispatch.audit.wholeness import wholeness
 from dispatch.bootstrap.foundation import Foundation, foundation
 from dispatch.cli.options import json_option, with_settings
@@ -27,7 +27,7 @@ def command(settings: Settings, decisions: bool, as_json: bool) -> int:
     `dispatch rebuild --verify` compares the projections.
     """
     configure_logging("warning")
-    found = asyncio.run(_examined(settings, decisions=decisions))
+    found = process.run_over_pages(_examined(settings, decisions=decisions))
     if as_json:
         print_json(found)
     else:

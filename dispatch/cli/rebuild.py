@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
 
 import click
-import uvloop
 
 from dispatch import process
 from dispatch.bootstrap.foundation import reading_log
@@ -54,10 +52,8 @@ def command(
     _check(chosen)
     dsn = database_of(settings)
     os.nice(NICE)
-    process.settle(process.COLLECT_AFTER_PAGES_ALLOCATIONS)
     crew = PartProcesses(dsn, settings.archive_path, processes)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        results = runner.run(_work(dsn, settings.archive_path, chosen, crew, verify=verify))
+    results = process.run_over_pages(_work(dsn, settings.archive_path, chosen, crew, verify=verify))
     if as_json:
         print_json([_as_json(result) for result in results])
     else:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import Any
 
 import click
 
+from dispatch import process
 from dispatch.api.http.names import DirectoryNames
 from dispatch.audit import board_history, replay
 from dispatch.audit.replay import AsOf
@@ -38,12 +38,12 @@ from projections.shown import shown
 def command(settings: Settings, *, as_json: bool, **wanted: Any) -> None:
     """Show a board, a queue, an incident or a decision as it was. Without an instant or a position: now."""
     if wanted["keep_baselines"]:
-        _show_kept(asyncio.run(_keep_baselines(settings)), as_json=as_json)
+        _show_kept(process.run_over_pages(_keep_baselines(settings)), as_json=as_json)
         return
     asked = [name for name in ("center_code", "agency", "incident", "decision") if wanted[name] is not None]
     if len(asked) != 1:
         raise Refused("replay.what", "Say one of --board CENTER, --agency CODE, --incident ID, --decision POSITION.")
-    document = asyncio.run(_replay(settings, wanted))
+    document = process.run_over_pages(_replay(settings, wanted))
     if as_json:
         print_json(document)
     else:

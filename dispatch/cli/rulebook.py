@@ -12,6 +12,7 @@ from typing import Any
 import click
 import httpx
 
+from dispatch import process
 from dispatch.bootstrap.foundation import known_directory, reading_log
 from dispatch.cli.ingest import own_token, running_address
 from dispatch.cli.migrate import database_of
@@ -109,7 +110,8 @@ def try_(settings: Settings, *, file: Path, since: str | None, until: str | None
     """
     source = _read(file, as_json=as_json)
     began = time.monotonic()
-    outcome, directory = asyncio.run(_tried(settings, source, _instant("--since", since), _instant("--until", until)))
+    trial = _tried(settings, source, _instant("--since", since), _instant("--until", until))
+    outcome, directory = process.run_over_pages(trial)
     names = {center.code: center.name_zh for center in directory.centers.values()}
     if as_json:
         print_json(_document(outcome, round(time.monotonic() - began, 2)))

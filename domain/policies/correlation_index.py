@@ -11,7 +11,7 @@ can match nothing, neither here nor in an index rebuilt from the last `retention
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -144,10 +144,10 @@ class CorrelationIndex:
     def incidents_near(self, lane: Lane, point: GeoPoint | None, source: str, radius_m: float) -> Iterator[Tracked]:
         """Incidents of the lane around a point; without a point, those of the same source without one."""
         if point is None:
-            keys: Iterator[UUID] = iter(self._incident_spots.get((*lane, source), ()))
+            keys: Iterable[UUID] = self._incident_spots.get((*lane, source), ())
         else:
             grid = self._incident_grids.get(lane)
-            keys = grid.near(point, radius_m) if grid is not None else iter(())
+            keys = grid.near(point, radius_m) if grid is not None else ()
         return (self.incidents[key] for key in keys)
 
     def waiting_near(self, category: str, point: GeoPoint | None, source: str, radius_m: float) -> list[WaitingAlert]:

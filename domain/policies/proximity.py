@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
 from typing import Generic, TypeVar
@@ -52,11 +52,12 @@ class Spot:
 class Grid(Generic[K]):
     """Keys at points, in square cells of `cell_m`. `near` may name keys beyond the radius, never misses one."""
 
-    __slots__ = ("_cells", "_step", "_where")
+    __slots__ = ("_rows", "_step", "_where")
 
     def __init__(self, cell_m: float) -> None:
         self._step = cell_m / METRES_A_DEGREE
-        self._cells: dict[tuple[int, int], set[K]] = {}
+        self._rows: dict[int, dict[int, set[K]]] = {}
+        """Row → column → keys. No row and no cell is empty."""
         self._where: dict[K, tuple[int, int]] = {}
 
     def __len__(self) -> int:
@@ -71,35 +72,44 @@ class Grid(Generic[K]):
         if before is not None:
             self.remove(key)
         self._where[key] = cell
-        self._cells.setdefault(cell, set()).add(key)
+        row, column = cell
+        self._rows.setdefault(row, {}).setdefault(column, set()).add(key)
 
     def remove(self, key: K) -> None:
         """Forget a key; an unknown one is no matter."""
         cell = self._where.pop(key, None)
         if cell is None:
             return
-        keys = self._cells[cell]
+        row, column = cell
+        cells = self._rows[row]
+        keys = cells[column]
         keys.discard(key)
         if not keys:
-            del self._cells[cell]
+            del cells[column]
+            if not cells:
+                del self._rows[row]
 
-    def near(self, point: GeoPoint, radius_m: float) -> Iterator[K]:
+    def near(self, point: GeoPoint, radius_m: float) -> list[K]:
         """Keys in all cells that the circle touches, in no particular order."""
+        found: list[K] = []
         if not self._where:
-            return
+            return found
         rows, columns = _touched(self._step, point.lat, point.lon, radius_m)
-        cells = self._cells
-        if len(rows) * len(columns) > len(cells):
-            # A warning for half a city covers more cells than are in use: look at those in use.
-            for (row, column), keys in cells.items():
-                if row in rows and column in columns:
-                    yield from keys
-            return
-        for row in rows:
+        # A warning for half a city covers more rows and columns than are in use: look at those in use.
+        for row in rows if len(rows) < len(self._rows) else [row for row in self._rows if row in rows]:
+            cells = self._rows.get(row)
+            if cells is None:
+                continue
+            if len(cells) < len(columns):
+                for column, keys in cells.items():
+                    if column in columns:
+                        found.extend(keys)
+                continue
             for column in columns:
-                here = cells.get((row, column))
+                here = cells.get(column)
                 if here is not None:
-                    yield from here
+                    found.extend(here)
+        return found
 
 
 @lru_cache(CIRCLES_KEPT_MAX)

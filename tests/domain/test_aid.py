@@ -167,7 +167,7 @@ def test_no_more_units_than_the_limit():
     aid.given(REQUESTED, ACCEPTED, full).when(COMMIT).then_refused("aid.too_many", limit=str(fact.UNITS_MAX))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from([REQUEST, COMMIT, *TABLE]), max_size=14))
 def test_no_unit_is_lent_twice_and_none_without_an_acceptance(commands: list[Any]):
     state, lent, is_accepted = INITIAL, set(), False

@@ -135,7 +135,7 @@ INVARIANTS = (
 
 
 @pytest.mark.parametrize("counting", COUNTINGS, ids=["clock", "office"])
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(story=stories)
 def test_every_position_of_every_story_keeps_the_invariants(counting: Counting, story) -> None:
     for step in told(story, counting):
@@ -166,7 +166,7 @@ class Sundial:
 
 
 @pytest.mark.parametrize("counting", COUNTINGS, ids=["clock", "office"])
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(story=stories)
 def test_time_counts_while_a_department_is_at_work_and_at_no_other_time(counting: Counting, story) -> None:
     sundial = Sundial(counting)
@@ -183,7 +183,7 @@ def test_time_counts_while_a_department_is_at_work_and_at_no_other_time(counting
 
 
 @pytest.mark.parametrize("counting", COUNTINGS, ids=["clock", "office"])
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(story=stories)
 def test_no_lamp_turns_early_none_twice_and_in_the_end_none_is_missing(counting: Counting, story) -> None:
     steps = told(story, counting)
@@ -200,7 +200,7 @@ def test_no_lamp_turns_early_none_twice_and_in_the_end_none_is_missing(counting:
             assert bool(said) == (was_due and (number, lamp) not in state.lamps)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     start=st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31)).map(lambda moment: moment.replace(tzinfo=UTC)),  # noqa: DTZ001
     first=st.integers(0, 10**12),

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain import codec, upcasters
@@ -33,7 +33,7 @@ def opened(name: str, state: bytes) -> Fact[Event]:
 
 
 @pytest.mark.parametrize("name", sorted(EVENTS))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(drawing=st.data())
 def test_any_fact_comes_back_as_it_was_and_opened_later_it_is_the_same(name, drawing):
     """Both of the same values: to draw them is most of the work."""

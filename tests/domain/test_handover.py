@@ -122,7 +122,7 @@ def test_nothing_is_done_about_one_that_is_not_there():
         handover.given().when(command).then_refused("handover.unknown")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(values(ask.OpenItems), st.text(min_size=1, max_size=20))
 def test_every_item_is_listed_as_it_was_and_a_note_changes_nothing_else(items: ask.OpenItems, note: str):
     ids = ids_of(items)
@@ -144,7 +144,7 @@ COMMANDS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(COMMANDS, max_size=8))
 def test_it_is_answered_at_most_once_whatever_is_asked(commands: list[Any]):
     state, events = INITIAL, []

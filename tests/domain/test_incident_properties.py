@@ -210,7 +210,7 @@ def test_every_command_is_tried():
     assert set(BY_TYPE) == {ask.OpenIncident, *ADMITTED}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(stories)
 def test_the_decider_is_total_and_a_no_names_itself(story):
     state = INITIAL
@@ -249,7 +249,7 @@ def severity_falls_by_nothing_but_a_persons_classification(step: Step) -> None:
         assert after.priority <= before.priority
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(stories, severities, priorities)
 def test_a_rise_is_recorded_or_refused_aloud_and_never_swallowed(story, severity, priority):
     told = steps(story)
@@ -297,7 +297,7 @@ def who_must_act_may_know(step: Step) -> None:
     assert after.owner is None or after.knows(after.owner.center_id)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(stories)
 def test_the_same_story_gives_the_same_facts(story):
     assert steps(story) == steps(story)
@@ -314,7 +314,7 @@ INVARIANTS = (
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(stories)
 def test_every_position_of_every_story_keeps_the_invariants(story):
     for step in steps(story):

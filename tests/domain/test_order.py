@@ -298,7 +298,7 @@ ASKED = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @for_any(st.lists(ASKED, max_size=25))
 def test_whatever_is_asked_an_order_keeps_its_promises(asked):
     """It is ended once, has an end always, editions are counted without gaps, each missed deadline is on record once,

@@ -181,7 +181,7 @@ INVARIANTS = (
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(shifts)
 def test_every_position_of_every_shift_keeps_the_invariants(drawn):
     told = steps(drawn)
@@ -193,7 +193,7 @@ def test_every_position_of_every_shift_keeps_the_invariants(drawn):
     assert len(said) == len(set(said)), "a step was said twice"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(shifts)
 def test_after_each_decision_places_run_from_one_and_nobody_idles_before_a_stack(drawn):
     state = INITIAL
@@ -209,7 +209,7 @@ def test_after_each_decision_places_run_from_one_and_nobody_idles_before_a_stack
         assert state.current is not None or not state.stack
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(shifts)
 def test_every_assignment_ends_once_if_the_crew_works_its_stack_off(drawn):
     told = steps(drawn)
@@ -227,7 +227,7 @@ def test_every_assignment_ends_once_if_the_crew_works_its_stack_off(drawn):
     assert ended == made
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(shifts, commands)
 def test_a_command_said_twice_changes_nothing_the_second_time(drawn, last):
     told = steps(drawn)

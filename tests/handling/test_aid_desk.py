@@ -89,7 +89,7 @@ async def test_a_stated_version_is_the_requests_own() -> None:
     assert done.versions[ONE] == 3
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(schedule=st.lists(st.integers(0, 4), min_size=1, max_size=16))
 def test_of_two_centers_that_promise_the_same_unit_at_once_one_has_it(schedule: list[int]) -> None:
     async def race() -> None:

@@ -67,7 +67,7 @@ def in_order(state: Any) -> list[list[Any]]:
     return [list(value) for value in values if isinstance(value, Mapping)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(stories(facts_max=60), st.floats(0, 1))
 def test_a_stored_state_and_its_tail_are_the_whole_fold(story: list[Happening], share: float) -> None:
     recorded = as_recorded(story)

@@ -58,7 +58,7 @@ def shown(row: Row) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(stories)
 def test_the_board_shows_what_the_decider_decides_on(story):
     board, row = Board(), None
@@ -69,7 +69,7 @@ def test_the_board_shows_what_the_decider_decides_on(story):
         assert row["decision_version"] == position
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(shifts)
 def test_the_board_shows_how_far_each_unit_is(drawn):
     board, rows, position = Board(), {}, 0

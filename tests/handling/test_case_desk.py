@@ -190,7 +190,7 @@ async def test_cases_are_found_one_after_the_other_beyond_one_look() -> None:
     assert found.stream_id == case_id
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedule=st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_of_several_who_file_at_once_one_does(schedule: list[int]) -> None:
     async def race() -> None:
@@ -212,7 +212,7 @@ def test_of_several_who_file_at_once_one_does(schedule: list[int]) -> None:
     asyncio.run(race())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(schedule=st.lists(st.integers(0, 3), min_size=1, max_size=12))
 def test_of_several_who_assign_at_once_one_department_gets_it(schedule: list[int]) -> None:
     async def race() -> None:

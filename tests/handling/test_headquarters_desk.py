@@ -261,7 +261,7 @@ class Somebody:
             await self._world.scribe.record(changes, asked)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(plans, plans, schedules)
 def test_no_incident_is_a_headquarters_that_is_over_at_any_position(
     one: list[tuple[Any, ...]], other: list[tuple[Any, ...]], schedule: list[int]

@@ -202,7 +202,7 @@ def play(plans: list[list[tuple[Any, ...]]], schedule: list[int]) -> tuple[World
         loop.close()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(unit_plans, unit_plans, schedules)
 def test_two_dispatchers_never_double_book_a_unit(first, second, schedule):
     _, _, told = play([first, second], schedule)
@@ -240,7 +240,7 @@ def every_assignment_ends_once(told: list[tuple[UUID, Event]], states: dict[UUID
     assert ended == made
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(incident_plans, incident_plans, incident_plans, schedules)
 def test_merges_never_close_a_ring_and_both_halves_always_agree(first, second, third, schedule):
     _, incidents, told = play([first, second, third], schedule)
@@ -267,7 +267,7 @@ def test_merges_never_close_a_ring_and_both_halves_always_agree(first, second, t
                     here = pointers[here][1]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(incident_plans, incident_plans, schedules)
 def test_every_incident_has_one_owner_at_every_position(first, second, schedule):
     _, incidents, told = play([first, second], schedule)
@@ -281,7 +281,7 @@ def test_every_incident_has_one_owner_at_every_position(first, second, schedule)
         assert offer is None or offer.from_center_id == owner.center_id
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(incident_plans, incident_plans, incident_plans, schedules)
 def test_numbers_of_a_day_have_no_gap_and_no_double(first, second, third, schedule):
     _, _, told = play([first, second, third], schedule)

@@ -176,7 +176,7 @@ async def _some_steps(releaser: ReactorRunner) -> None:
             await releaser.step()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(senders, enders, mixers, schedules)
 def test_no_unit_stays_on_an_incident_that_has_ended(first, second, third, schedule):
     incidents, facts = play([first, second, third], schedule)

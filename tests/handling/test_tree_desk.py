@@ -306,7 +306,7 @@ edges = st.integers(1, 29).map(lambda tenth: round(104.0 + tenth / 100, 2))
 steps = st.lists(st.tuples(st.sampled_from([STATION, NEXT_STATION]), edges, edges, st.booleans()), max_size=8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(steps)
 def test_whatever_is_asked_no_two_stations_ever_share_ground_and_none_leaves_its_district(plan: list[Any]) -> None:
     async def story() -> None:

@@ -69,7 +69,7 @@ async def play(pages: list[list[Said]], turns: list[int]) -> None:
         assert (name, severity) in recorded, f"{Severity(severity).name} of {name} was hidden"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAGES, TURNS)
 def test_pages_that_race_lose_nothing_and_repeat_nothing(pages: list[list[Said]], turns: list[int]):
     asyncio.run(play(pages, turns))

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dispatch.api.problems.refusal_types import REFUSALS
@@ -150,13 +150,13 @@ def test_the_largest_body_is_read_or_refused_in_time(adapter: str):
     assert time.monotonic() - began < SECONDS_MAX
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(ADAPTERS)), st.binary(max_size=400), st.sampled_from(CONTENT_TYPES))
 def test_random_bytes_are_refused_by_name(adapter: str, body: bytes, content_type: str):
     understood_or_refused(adapter, body, content_type)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=600)
 @given(st.sampled_from(sorted(ADAPTERS)), st.integers(min_value=0), st.sampled_from(CONTENT_TYPES))
 def test_mutated_messages_are_understood_or_refused_by_name(adapter: str, seed: int, content_type: str):
     chance = random.Random(seed)
@@ -170,7 +170,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(st.sampled_from(JSON_ADAPTERS), st.data())
 def test_fields_of_any_type_are_understood_or_refused_by_name(adapter: str, data: st.DataObject):
     message = json.loads(data.draw(st.sampled_from([seed for seed in SEEDS[adapter] if seed[:1] in b"[{"])))

@@ -133,7 +133,7 @@ async def a_rebuilt_index_is_the_live_one(town: Town) -> None:
     assert rebuilt.late_folds == live.late_folds == {}
 
 
-@settings(max_examples=150, deadline=None, print_blob=True)
+@settings(max_examples=150)
 @given(stories)
 def test_every_alert_has_one_end_and_no_rise_is_hidden(story):
     async def play() -> None:
@@ -158,7 +158,7 @@ async def ends(town: Town) -> list[tuple[object, ...]]:
     return sorted(found, key=repr)
 
 
-@settings(max_examples=80, deadline=None, print_blob=True)
+@settings(max_examples=80)
 @given(st.lists(messages, min_size=1, max_size=30), st.integers(1, 7))
 def test_where_pages_end_makes_no_difference(arrivals, page_size):
     async def play() -> None:

@@ -158,7 +158,7 @@ def racing(people: People, act: str, number: int) -> Callable[[], Awaitable[None
     return lambda: people.do(act, number)
 
 
-@settings(max_examples=200, deadline=None, print_blob=True)
+@settings(max_examples=200)
 @given(st.lists(steps, min_size=3, max_size=40))
 def test_people_who_act_in_between_leave_no_alert_behind(story):
     asyncio.run(play(story))

@@ -42,7 +42,7 @@ def owed(state: CaseState) -> set[tuple[int, Lamp]]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(story=stories, restart_from=st.integers(0, 20))
 def test_it_lists_what_the_decider_owes_from_any_mark_on(story, restart_from: int) -> None:
     steps = told(story, AroundTheClock())

@@ -228,7 +228,6 @@ def collected(count: int) -> Sequence[Sequence[Happening]]:
         max_examples=count,
         derandomize=True,
         database=None,
-        deadline=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )

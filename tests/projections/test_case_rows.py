@@ -168,7 +168,7 @@ def test_what_was_never_filed_has_no_row() -> None:
             assert CASES.apply((CASE,), None, plain) is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(story=stories)
 def test_the_row_and_the_decider_never_disagree(story: list[tuple[int, int, int]]) -> None:
     steps = told(story, AroundTheClock())

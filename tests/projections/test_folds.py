@@ -35,7 +35,7 @@ def rows_of(projection: Projection, recorded: Sequence[RecordedEvent], page_even
     return rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stories())
 def test_no_story_makes_a_fold_fail(story: list[Happening]) -> None:
     recorded = as_recorded(story)
@@ -43,7 +43,7 @@ def test_no_story_makes_a_fold_fail(story: list[Happening]) -> None:
         assert rows_of(projection, recorded, 500).parked == []
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stories())
 def test_the_page_size_does_not_matter(story: list[Happening]) -> None:
     recorded = as_recorded(story)
@@ -51,7 +51,7 @@ def test_the_page_size_does_not_matter(story: list[Happening]) -> None:
         assert rows_of(projection, recorded, 1).rows == rows_of(projection, recorded, 500).rows
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stories(), st.sets(st.integers(5, 35), max_size=4))
 def test_poison_parks_the_same_facts_at_any_page_size(story: list[Happening], poisoned: set[int]) -> None:
     recorded = [replace(one, state=b"{") if one.position in poisoned else one for one in as_recorded(story)]
@@ -82,7 +82,7 @@ def test_a_bug_in_a_fold_parks_one_incident_and_no_other() -> None:
     assert "ZeroDivisionError" in rows.parked[0].reason
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(stories())
 def test_the_board_says_what_the_decider_believes(story: list[Happening]) -> None:
     recorded = [one for one in as_recorded(story) if one.topic != IncidentOpened.name or one.version == 1]
@@ -105,7 +105,7 @@ def test_the_board_says_what_the_decider_believes(story: list[Happening]) -> Non
         assert (row["transfer"] is None) == (state.offer is None)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(stories())
 def test_a_row_has_exactly_the_columns_of_its_table(story: list[Happening]) -> None:
     recorded = as_recorded(story)
@@ -119,7 +119,7 @@ def test_a_row_has_exactly_the_columns_of_its_table(story: list[Happening]) -> N
                 assert column.nullable or row[column.name] is not None, column
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(stories())
 def test_a_fold_leaves_the_row_it_was_given_as_it_was(story: list[Happening]) -> None:
     recorded = as_recorded(story)
@@ -132,7 +132,7 @@ def test_a_fold_leaves_the_row_it_was_given_as_it_was(story: list[Happening]) ->
             assert {key: repr(row) for key, row in kept.items()} == before
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(stories())
 def test_a_board_row_has_one_shape_as_text_and_as_values(story: list[Happening]) -> None:
     for row in rows_of(PROJECTIONS["board"], as_recorded(story), 500).rows.values():

@@ -92,7 +92,7 @@ def test_an_item_says_whether_it_is_in_force_at_the_instant_asked() -> None:
     assert not item(row, AT - timedelta(seconds=1))["is_in_force"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(ASKED, max_size=20), st.integers(-60, 660))
 def test_a_row_says_what_the_decider_believes(asked: list[object], minutes: int) -> None:
     state, told = evolve(INITIAL, ISSUED), [ISSUED]

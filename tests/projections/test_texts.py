@@ -66,7 +66,7 @@ def test_no_sentence_is_about_a_fact_that_does_not_exist() -> None:
     assert set(texts.SENTENCES) <= set(EVENTS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(happenings(), st.sampled_from(texts.LANGUAGES))
 def test_any_fact_can_be_told(happening: object, language: str) -> None:
     event = happening.event  # type: ignore[attr-defined]
@@ -84,7 +84,7 @@ def test_a_sentence_names_what_the_values_name() -> None:
     assert said == "派遣至武侯；通知交警（主办）"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(values_of(IncidentDismissed))
 def test_codes_become_words(event: IncidentDismissed) -> None:
     said = texts.sentence(event.name, said_in(event), "en")

@@ -126,7 +126,7 @@ async def test_both_logs_answer_alike(pg_log: PostgresLog) -> None:
     examples = 0
 
     # Hypothesis is synchronous: it runs in a thread and hands each example to this loop.
-    @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=150, suppress_health_check=list(HealthCheck), database=None)
     @given(calls)
     def example(batches: list[list[AppendCommand]]) -> None:
         nonlocal examples

@@ -65,3 +65,31 @@ def test_what_is_let_go_is_freed_though_it_is_taken_as_what_stays() -> None:
     frozen = gc.get_freeze_count()
     kept.clear()
     assert gc.get_freeze_count() <= frozen - process.LOOK_AT_OBJECTS_MAX
+
+
+def test_a_command_over_pages_gives_what_came_of_it_and_leaves_the_collector_as_it_was() -> None:
+    thresholds = gc.get_threshold()
+
+    class Outcome:
+        def __repr__(self) -> str:
+            raise AssertionError("it was written out, however large")
+
+    outcome = Outcome()
+
+    async def work() -> Outcome:
+        assert gc.get_threshold()[0] == process.COLLECT_AFTER_PAGES_ALLOCATIONS
+        return outcome
+
+    assert process.run_over_pages(work()) is outcome
+    assert gc.get_threshold() == thresholds
+
+
+def test_a_command_over_pages_that_fails_leaves_the_collector_as_it_was_too() -> None:
+    thresholds = gc.get_threshold()
+
+    async def fail() -> None:
+        raise LookupError("no such page")
+
+    with pytest.raises(LookupError, match="no such page"):
+        process.run_over_pages(fail())
+    assert gc.get_threshold() == thresholds

@@ -131,7 +131,7 @@ async def test_an_acceptance_that_came_too_late_was_missed_whatever_became_of_th
     assert await every_decision_repeats(town)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.integers(1, 160),
     st.lists(st.integers(1, 200), max_size=4),
