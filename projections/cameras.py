@@ -12,7 +12,7 @@ from domain.event import Event, Fact
 from projections import tables
 from projections.addressing import names
 from projections.projection import Key, Projection, Row
-from projections.shown import instant, point, shown
+from projections.shown import columns_shown, instant, point
 
 
 class Cameras(Projection):
@@ -96,11 +96,24 @@ class Sites(Projection):
         }
 
 
+_PLACE = frozenset({"lon", "lat"})
+_camera_shown = columns_shown(column for column in tables.cameras.columns if column.name not in _PLACE)
+_site_shown = columns_shown(column for column in tables.sites.columns if column.name not in _PLACE)
+_ADDED = ("silent", "site_class", "address", "site_phase", "distance_m")
+"""By queries."""
+
+
 def item(row: Row) -> dict[str, Any]:
-    """A camera (or a site) as JSON shows it. Columns a query adds (`distance_m`, `site_class`) are kept."""
-    listed: dict[str, Any] = shown({name: value for name, value in row.items() if name not in ("lon", "lat")})
+    """A camera as JSON shows it, with what the query added."""
+    listed = _camera_shown(row)
+    listed.update((name, row[name]) for name in _ADDED if name in row)
     listed["location"] = point(row["lon"], row["lat"])
     return listed
+
+
+def site_item(row: Row) -> dict[str, Any]:
+    """A site as JSON shows it."""
+    return {**_site_shown(row), "location": point(row["lon"], row["lat"])}
 
 
 def _row(event: camera.CameraInstalled | camera.CameraAttached, fact: Fact[Event]) -> dict[str, Any]:

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 from fastapi import APIRouter, Depends
+from starlette.routing import Match
+from starlette.types import Scope
 
 from dispatch.api.access.permissions import permit
 from dispatch.api.problems.problem import declared
 
 
+class NounRouter(APIRouter):
+    """A router that knows the nouns of its addresses (`/v1/{noun}/…`).
+
+    The framework asks every route of every router, each with an expression of its own, and those of the right router
+    twice: 0.4 ms for one of 160 in the middle. Routers that have nothing of that name say so at once.
+    """
+
+    @cached_property
+    def nouns(self) -> frozenset[str]:
+        """Second parts of all addresses. Asked for when all routes are there."""
+        return frozenset(_noun(getattr(route, "path", "")) for route in self.routes)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether one of the routes is meant."""
+        if scope["type"] == "http" and not scope.get("root_path") and _noun(scope["path"]) not in self.nouns:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
+def _noun(path: str) -> str:
+    parts = path.split("/", 3)
+    return parts[2] if len(parts) > 2 else ""
+
+
 def protected(tag: str) -> APIRouter:
     """A router whose every route is checked against the access matrix before anything else happens."""
-    return APIRouter(prefix="/v1", tags=[tag], dependencies=[Depends(permit)], responses=declared())
+    return NounRouter(prefix="/v1", tags=[tag], dependencies=[Depends(permit)], responses=declared())

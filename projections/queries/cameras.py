@@ -9,7 +9,7 @@ from math import cos, radians
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, DateTime, Select, Text, func, literal, or_, select
+from sqlalchemy import ColumnElement, DateTime, Select, Text, case, false, func, literal, or_, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from domain.policies.proximity import METRES_A_DEGREE
@@ -48,6 +48,11 @@ _CAMERAS = select(
     tables.sites.c.address,
     tables.sites.c.phase.label("site_phase"),
 ).select_from(tables.cameras.outerjoin(tables.sites, tables.cameras.c.site_id == tables.sites.c.site_id))
+
+_ATTACHED = case((tables.cameras.c.detached_at.is_(None), true()), else_=false())
+"""True of nearly all. A database that has not counted yet takes `IS NULL` for one in 200, so that it would rather sort
+all cameras of a district than look through an index for the first hundred: 37 ms instead of 0.3. Of this it thinks
+every second."""
 
 
 def near(
@@ -196,7 +201,7 @@ def _attached_at(after: datetime) -> ColumnElement[bool]:
 def _filtered(query: Select[Any], site_class: str | None, *, with_detached: bool) -> Select[Any]:
     if site_class is not None:
         query = query.where(tables.sites.c.site_class == site_class)
-    return query if with_detached else query.where(tables.cameras.c.detached_at.is_(None))
+    return query if with_detached else query.where(_ATTACHED)
 
 
 def _by_code(query: Select[Any], after_code: str | None, limit: int) -> Select[Any]:

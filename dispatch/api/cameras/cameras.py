@@ -16,7 +16,7 @@ from dispatch.api.wiring import Services, ServicesOf
 from domain.camera.vocabulary import CameraHealth
 from domain.vocabulary import SiteClass
 from projections import tables
-from projections.cameras import item
+from projections.cameras import item, site_item
 from projections.queries import cameras as queries
 
 router = protected("cameras")
@@ -141,4 +141,4 @@ async def list_sites(
     if len(rows) > limit:
         cursor = services.cursors.make("sites", filters, [rows[limit - 1]["code"]])
         response.headers["Link"] = next_link(request, cursor)
-    return Listing(items=[item(row) for row in rows[:limit]])
+    return Listing(items=[site_item(row) for row in rows[:limit]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -161,7 +160,7 @@ class Listing(BaseModel):
         },
     )
 
-    items: Sequence[Mapping[str, Any]]
+    items: list[dict[str, Any]]
     position: int | None = Field(default=None, description="The log position that these rows hold at least.")
 
 
