@@ -19,12 +19,13 @@ import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic_core import to_json
 from sqlalchemy.dialects.postgresql import ARRAY
 
 import domain
@@ -166,7 +167,8 @@ async def _keep(log: EventLog, store: BoardBaselines, rest: float, every: int, a
         await _fold_to(log, board, until, rest, calm)
         if board.position < until:
             return made  # an event of a newer release: that release goes on
-        await store.keep(_baseline(board, before), board.let_go(before))
+        # Some thousands of rows to text, and that compressed: half a second in which nothing else would be done here.
+        await store.keep(*await asyncio.to_thread(_packed, board, before))
         board.started_at = board.position
         made += 1
         advanced(board.position, goal)
@@ -187,9 +189,13 @@ async def _fold_to(log: EventLog, board: Board, until: int, rest: float, calm: W
         await asyncio.sleep(rest * (asyncio.get_running_loop().time() - began))
 
 
+def _packed(board: Board, before: int) -> tuple[BoardBaseline, list[EndedRow]]:
+    return _baseline(board, before), board.let_go(before)
+
+
 def _baseline(board: Board, before: int) -> BoardBaseline:
     shown = [row for row in board.rows.rows.values() if row["is_on_board"]]
-    packed = zlib.compress(_encoded({"rows": shown, "parking": dict(board.rows.parking)}))
+    packed = zlib.compress(to_json({"rows": shown, "parking": dict(board.rows.parking)}))
     assert board.position > before
     return BoardBaseline(
         board.position, rules(), board.latest_occurred_at, len(shown), packed, hashlib.sha256(packed).digest()
@@ -213,7 +219,7 @@ def _opened(found: BoardBaseline, store: BoardBaselines) -> Board:
 
 
 def _ended(incident_id: UUID, row: Row) -> EndedRow:
-    packed = zlib.compress(_encoded(row))
+    packed = zlib.compress(to_json(row))
     return EndedRow(incident_id, row["updated_position"], packed, hashlib.sha256(packed).digest())
 
 
@@ -225,18 +231,6 @@ def _unpacked(document: bytes, expected: bytes) -> Any:
         return json.loads(zlib.decompress(document))
     except (ValueError, zlib.error) as failure:
         raise Damaged("it cannot be read") from failure
-
-
-def _encoded(value: Any) -> bytes:
-    return json.dumps(value, default=_plain, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    raise TypeError(f"a row holds {type(value).__name__}, which no column takes")
 
 
 def _restored(said: Mapping[str, Any]) -> dict[str, Any]:
