@@ -6,10 +6,12 @@ Text for people (zh, en) is never stored in events; it lives in `projections.tex
 
 from __future__ import annotations
 
-from enum import IntEnum, StrEnum
+from enum import IntEnum
+
+from domain.word import Word
 
 
-class ActorKind(StrEnum):
+class ActorKind(Word):
     """Who caused a fact."""
 
     OPERATOR = "operator"
@@ -29,7 +31,7 @@ class Severity(IntEnum):
     EXTREME = 4
 
 
-class AlertKind(StrEnum):
+class AlertKind(Word):
     """What a machine says it saw. A vendor type without a mapping is `other`, with the vendor's word kept beside it."""
 
     MOTION = "motion"
@@ -60,7 +62,7 @@ class AlertKind(StrEnum):
     OTHER = "other"
 
 
-class AlertPhase(StrEnum):
+class AlertPhase(Word):
     """Where in its own life the source says the detection is. Not the life of any incident."""
 
     SINGLE = "single"
@@ -69,7 +71,7 @@ class AlertPhase(StrEnum):
     END = "end"
 
 
-class MessageStatus(StrEnum):
+class MessageStatus(Word):
     """CAP 1.2 status. Only `actual` may ever dispatch anybody."""
 
     ACTUAL = "actual"
@@ -79,7 +81,7 @@ class MessageStatus(StrEnum):
     DRAFT = "draft"
 
 
-class ClockQuality(StrEnum):
+class ClockQuality(Word):
     """What we may believe of a device's time."""
 
     ZONED = "zoned"
@@ -94,7 +96,7 @@ class ClockQuality(StrEnum):
     """The message said no time: the receipt stands in."""
 
 
-class CenterKind(StrEnum):
+class CenterKind(Word):
     """What kind of node owns work. A kind is not a level: branch command rooms are no districts."""
 
     CITY = "city"
@@ -105,7 +107,7 @@ class CenterKind(StrEnum):
     HEADQUARTERS = "headquarters"
 
 
-class AgencyRole(StrEnum):
+class AgencyRole(Word):
     """Why an agency is on an incident. Exactly one recipient is `responsible`: the dispatcher of record."""
 
     RESPONSIBLE = "responsible"
@@ -113,7 +115,7 @@ class AgencyRole(StrEnum):
     INFORMED = "informed"
 
 
-class IncidentPhase(StrEnum):
+class IncidentPhase(Word):
     """Life of an incident as decided by people. Unit progress is derived from assignments, never stored here.
 
     `merged` is not closed: the incident's facts stay, its head is another incident, and it can be un-merged.
@@ -128,7 +130,7 @@ class IncidentPhase(StrEnum):
     MERGED = "merged"
 
 
-class ResponseStatus(StrEnum):
+class ResponseStatus(Word):
     """How far units have come on an incident; derived from its assignments."""
 
     NONE = "none"
@@ -139,7 +141,7 @@ class ResponseStatus(StrEnum):
     CLEARED = "cleared"
 
 
-class AssignmentPhase(StrEnum):
+class AssignmentPhase(Word):
     """Life of one unit on one incident. `cleared`, `declined` and `cancelled` are ends."""
 
     MADE = "made"
@@ -151,7 +153,7 @@ class AssignmentPhase(StrEnum):
     CANCELLED = "cancelled"
 
 
-class UnitStatus(StrEnum):
+class UnitStatus(Word):
     """What a screen shows of a unit: derived from duty and open assignments, never written by anybody."""
 
     OFF_DUTY = "off_duty"
@@ -161,7 +163,7 @@ class UnitStatus(StrEnum):
     ON_SCENE = "on_scene"
 
 
-class UnitKind(StrEnum):
+class UnitKind(Word):
     """Vehicle or crew type."""
 
     PATROL_CAR = "patrol_car"
@@ -176,7 +178,7 @@ class UnitKind(StrEnum):
     REPAIR_CREW = "repair_crew"
 
 
-class SiteClass(StrEnum):
+class SiteClass(Word):
     """Location classes of camera sites (the city's own list)."""
 
     GOVERNMENT = "government"
@@ -193,7 +195,7 @@ class SiteClass(StrEnum):
     KEY_TARGET = "key_target"
 
 
-class DismissReason(StrEnum):
+class DismissReason(Word):
     """Why an incident needed no answer. A duplicate is merged, not dismissed."""
 
     FALSE_ALARM = "false_alarm"
@@ -202,7 +204,7 @@ class DismissReason(StrEnum):
     TEST = "test"
 
 
-class Disposition(StrEnum):
+class Disposition(Word):
     """How an incident ended."""
 
     HANDLED = "handled"
@@ -212,7 +214,7 @@ class Disposition(StrEnum):
     UNABLE_TO_LOCATE = "unable_to_locate"
 
 
-class ExternalCaseKind(StrEnum):
+class ExternalCaseKind(Word):
     """What kind of case of another system an incident led to. Not the incident's category, which says what was seen."""
 
     CRIMINAL = "criminal"
@@ -223,7 +225,7 @@ class ExternalCaseKind(StrEnum):
     CIVIL = "civil"
 
 
-class PeopleOutcome(StrEnum):
+class PeopleOutcome(Word):
     """What became of people, counted apart from incidents and never by name."""
 
     CAUGHT = "caught"
@@ -236,7 +238,7 @@ class PeopleOutcome(StrEnum):
     DIED = "died"
 
 
-class PointKind(StrEnum):
+class PointKind(Word):
     """What is found at a place during an operation. Not an incident: nobody need answer it, everybody must know it."""
 
     FLOODED = "flooded"
@@ -250,7 +252,7 @@ class PointKind(StrEnum):
     SUPPLIES = "supplies"
 
 
-class PointStatus(StrEnum):
+class PointStatus(Word):
     """How it stands there. A shelter that is full is `watched`: it takes nobody more, and is not over."""
 
     ACTIVE = "active"
@@ -258,7 +260,7 @@ class PointStatus(StrEnum):
     OVER = "over"
 
 
-class WatchSubject(StrEnum):
+class WatchSubject(Word):
     """For whom eyes are kept open: people who need help. Not suspects: this system identifies and tracks nobody."""
 
     CHILD = "child"
@@ -266,21 +268,21 @@ class WatchSubject(StrEnum):
     PERSON_IN_DANGER = "person_in_danger"
 
 
-class WatchOutcome(StrEnum):
+class WatchOutcome(Word):
     """How a watch ended before its time."""
 
     FOUND = "found"
     CALLED_OFF = "called_off"
 
 
-class RoutingClass(StrEnum):
+class RoutingClass(Word):
     """GB/T 30428: a component goes to its owner first, an event to its locality first."""
 
     COMPONENT = "component"
     EVENT = "event"
 
 
-class OwnerRule(StrEnum):
+class OwnerRule(Word):
     """Which center owns a new incident of a category."""
 
     STATION = "station"
@@ -289,7 +291,7 @@ class OwnerRule(StrEnum):
     AGENCY = "agency"
 
 
-class Role(StrEnum):
+class Role(Word):
     """What a caller may do; with center and agency it decides every request (`dispatch.api.access.permissions`)."""
 
     DISPATCHER = "dispatcher"
@@ -302,14 +304,14 @@ class Role(StrEnum):
     """Looks after sites and cameras: sees the directory, and says how a camera is."""
 
 
-class CoordinateSystem(StrEnum):
+class CoordinateSystem(Word):
     """Datum of coordinates as they came. Inside, everything is WGS 84."""
 
     WGS84 = "wgs84"
     GCJ02 = "gcj02"
 
 
-class OrderKind(StrEnum):
+class OrderKind(Word):
     """What is commanded. `suspension` stops work, classes or gatherings; what none of these fits is `other`."""
 
     TRAFFIC_CONTROL = "traffic_control"
@@ -321,7 +323,7 @@ class OrderKind(StrEnum):
     OTHER = "other"
 
 
-class OrderPhase(StrEnum):
+class OrderPhase(Word):
     """Life of an order as it was recorded. "In force" is no phase: it follows from the order's times at an instant.
 
     `lifted` was ended by somebody before its time, `expired` by its time.
@@ -332,14 +334,14 @@ class OrderPhase(StrEnum):
     EXPIRED = "expired"
 
 
-class OrderAnswer(StrEnum):
+class OrderAnswer(Word):
     """What an addressee said of one edition of an order. Not an agency's answer to an incident."""
 
     ACKNOWLEDGED = "acknowledged"
     DECLINED = "declined"
 
 
-class CasePhase(StrEnum):
+class CasePhase(Word):
     """Life of an urban-management case (CJJ/T 106). Not the incident's: closing a case resolves nothing by itself.
 
     `passed` is not closed: the check found it done, and the file waits to be closed. `returned` is back with the
@@ -357,14 +359,14 @@ class CasePhase(StrEnum):
     VOIDED = "voided"
 
 
-class CaseStage(StrEnum):
+class CaseStage(Word):
     """Whose time runs: the department's that handles, or the supervision center's that checks."""
 
     HANDLE = "handle"
     CHECK = "check"
 
 
-class Lamp(StrEnum):
+class Lamp(Word):
     """How much of the time allowed is used: green, from 80 % amber, from 100 % red."""
 
     GREEN = "green"
@@ -372,14 +374,14 @@ class Lamp(StrEnum):
     RED = "red"
 
 
-class TimeCounting(StrEnum):
+class TimeCounting(Word):
     """Which seconds count of a time allowed."""
 
     AROUND_THE_CLOCK = "around_the_clock"
     WORKING_HOURS = "working_hours"
 
 
-class CasePart(StrEnum):
+class CasePart(Word):
     """What a center has to do with a case: it filed and checks it, handles it, or is to say who does."""
 
     SUPERVISION = "supervision"
@@ -387,7 +389,7 @@ class CasePart(StrEnum):
     ARBITER = "arbiter"
 
 
-class ClaimsOnSigning(StrEnum):
+class ClaimsOnSigning(Word):
     """Who has what the giver had once a hand-over is signed: nobody until it is claimed, or the taker."""
 
     RELEASE = "release"

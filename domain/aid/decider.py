@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -47,11 +46,12 @@ from domain.aid.events import (
 )
 from domain.event import Event
 from domain.refusals import Refusal
+from domain.word import Word
 
 Decision: TypeAlias = tuple[Event, ...] | Refusal
 
 
-class AidPhase(StrEnum):
+class AidPhase(Word):
     """Life of a request for mutual aid (EDXL-RM): read is not promised, promised is not committed units."""
 
     REQUESTED = "requested"

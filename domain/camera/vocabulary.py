@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from domain.word import Word
 
 
-class CameraHealth(StrEnum):
+class CameraHealth(Word):
     """Whether a camera can see. `degraded`: it sees, and not well (dirt, a lamp that blinds it, a slow line)."""
 
     ONLINE = "online"
@@ -13,7 +13,7 @@ class CameraHealth(StrEnum):
     OFFLINE = "offline"
 
 
-class ConditionSource(StrEnum):
+class ConditionSource(Word):
     """Who said how a camera is: its gateway, the device itself in a message of its own format, or people."""
 
     GATEWAY = "gateway"
@@ -22,7 +22,7 @@ class ConditionSource(StrEnum):
     OPERATOR = "operator"
 
 
-class ArmingCause(StrEnum):
+class ArmingCause(Word):
     """Why a camera's alarms are on or off."""
 
     SCHEDULE = "schedule"

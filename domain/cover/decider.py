@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Annotated, TypeAlias
 from uuid import UUID
 
@@ -21,6 +20,7 @@ from domain.cover.events import CoverFell, CoverRestored, MoveAccepted, MoveDecl
 from domain.event import Event, Frozen
 from domain.ownership import Ownership
 from domain.refusals import Refusal
+from domain.word import Word
 
 ANSWERS_REMEMBERED = 100
 """To tell a repeat from a mistake."""
@@ -43,7 +43,7 @@ CoverCommand: TypeAlias = AcceptMove | DeclineMove
 Decision: TypeAlias = tuple[Event, ...] | Refusal
 
 
-class Answer(StrEnum):
+class Answer(Word):
     """What became of a suggestion."""
 
     ACCEPTED = "accepted"

@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import TypeAlias, assert_never
 
 from domain.event import Event
@@ -32,11 +31,12 @@ from domain.evidence.events import (
     EvidenceUnavailable,
 )
 from domain.refusals import Refusal
+from domain.word import Word
 
 Decision: TypeAlias = tuple[Event, ...] | Refusal
 
 
-class EvidencePhase(StrEnum):
+class EvidencePhase(Word):
     """Life of a request. Handing over moves the holder, not the phase."""
 
     REQUESTED = "requested"

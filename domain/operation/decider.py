@@ -25,7 +25,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 from typing import TypeAlias, assert_never
 from uuid import UUID
 
@@ -64,6 +63,7 @@ from domain.operation.events import (
     SituationReported,
 )
 from domain.refusals import Refusal
+from domain.word import Word
 
 Decision: TypeAlias = tuple[Event, ...] | Refusal
 AFTER_ITS_END = (ReleaseCamera, EndOperation, AttachIncident, DetachIncident)
@@ -74,7 +74,7 @@ INCIDENTS_MAX = 500
 """A center that joins or leaves is written to each of them at once."""
 
 
-class OperationPhase(StrEnum):
+class OperationPhase(Word):
     """Life of an operation."""
 
     PLANNED = "planned"
