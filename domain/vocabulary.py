@@ -60,6 +60,14 @@ class AlertKind(StrEnum):
     OTHER = "other"
 
 
+class CameraHealth(StrEnum):
+    """Whether a camera can see. `degraded`: it sees, and not well (dirt, a lamp that blinds it, a slow line)."""
+
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+
+
 class AlertPhase(StrEnum):
     """Where in its own life the source says the detection is. Not the life of any incident."""
 
@@ -322,10 +330,7 @@ class OrderKind(StrEnum):
 
 
 class OrderPhase(StrEnum):
-    """Life of an order as it was recorded. "In force" is no phase: it follows from the order's times at an instant.
-
-    `lifted` was ended by somebody before its time, `expired` by its time.
-    """
+    """An order's life as recorded. "In force" at an hour is no phase. `lifted`: before its time; `expired`: by it."""
 
     ISSUED = "issued"
     LIFTED = "lifted"

@@ -5,14 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 
 
-class CameraHealth(StrEnum):
-    """Whether a camera can see. `degraded`: it sees, and not well (dirt, a lamp that blinds it, a slow line)."""
-
-    ONLINE = "online"
-    DEGRADED = "degraded"
-    OFFLINE = "offline"
-
-
 class ConditionSource(StrEnum):
     """Who said how a camera is: its gateway, the device itself in a message of its own format, or people."""
 
