@@ -123,6 +123,10 @@ class CameraEntry:
     attached: bool = False
     expires_at: datetime | None = None
 
+    def is_of(self, gateway: str | None) -> bool:
+        """Whether this gateway may say anything of it: it is its own, or nobody's. None: who speaks is no gateway."""
+        return gateway is None or self.gateway in {None, gateway}
+
 
 @dataclass(frozen=True, slots=True)
 class GatewayEntry:

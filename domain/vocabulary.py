@@ -62,6 +62,14 @@ class AlertKind(Word):
     OTHER = "other"
 
 
+class CameraHealth(Word):
+    """Whether a camera can see. `degraded`: it sees, and not well (dirt, a lamp that blinds it, a slow line)."""
+
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+
+
 class AlertPhase(Word):
     """Where in its own life the source says the detection is. Not the life of any incident."""
 
@@ -324,10 +332,7 @@ class OrderKind(Word):
 
 
 class OrderPhase(Word):
-    """Life of an order as it was recorded. "In force" is no phase: it follows from the order's times at an instant.
-
-    `lifted` was ended by somebody before its time, `expired` by its time.
-    """
+    """An order's life as recorded. "In force" at an hour is no phase. `lifted`: before its time; `expired`: by it."""
 
     ISSUED = "issued"
     LIFTED = "lifted"

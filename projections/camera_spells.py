@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from domain.camera import events as camera
-from domain.camera.vocabulary import CameraHealth
 from domain.event import Event, Fact
 from domain.gateway import events as gateway
+from domain.vocabulary import CameraHealth
 from projections import camera_tables
 from projections.addressing import names
 from projections.projection import Key, Projection, Row
@@ -78,11 +78,13 @@ def _turned(
     what: str | None,
     event: camera.CameraHealthChanged | camera.CameraArmingChanged,
 ) -> Row | None:
+    trouble = event.trouble if isinstance(event, camera.CameraHealthChanged) else None
+    at = fact.occurred_at if trouble is None else trouble.told_at
     if key[2] != event.number:
-        return _ended(row, fact.occurred_at)
+        return _ended(row, at)
     if row is not None or what is None:
         return row
-    return {**_spell(key, fact, what, fact.occurred_at), "source": event.source.value, "reason": event.reason}
+    return {**_spell(key, fact, what, at), "source": event.source.value, "reason": event.reason}
 
 
 def _spell(key: Key, fact: Fact[Event], what: str, began_at: datetime) -> Row:
@@ -100,4 +102,5 @@ def _spell(key: Key, fact: Fact[Event], what: str, began_at: datetime) -> Row:
 
 
 def _ended(row: Row | None, at: datetime) -> Row | None:
-    return row if row is None or row["ended_at"] is not None else {**row, "ended_at": at}
+    """Never before it began: what a device said happened by its own clock, what others say when they say it."""
+    return row if row is None or row["ended_at"] is not None else {**row, "ended_at": max(at, row["began_at"])}

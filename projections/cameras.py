@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from domain.camera import events as camera
-from domain.camera.vocabulary import CameraHealth
 from domain.event import Event, Fact
+from domain.vocabulary import CameraHealth
 from projections import tables
 from projections.addressing import names
 from projections.projection import Key, Projection, Row
@@ -214,7 +214,7 @@ def _health(row: Row, event: camera.CameraHealthChanged, fact: Fact[Event]) -> R
         "health": event.effective.value,
         "health_source": event.source.value,
         "health_reason": event.reason,
-        "health_since": fact.occurred_at,
+        "health_since": fact.occurred_at if event.trouble is None else event.trouble.told_at,
     }
 
 

@@ -21,12 +21,12 @@ from dispatch.ingest.message import Draft, identity, judge
 from dispatch.ports import AppendCommand, Appended, Ids, VersionConflict
 from domain.alert.areas import middles
 from domain.alert.commands import ReceiveAlert
-from domain.alert.decider import INITIAL, State, decide, evolve
+from domain.alert.decider import INITIAL, State, decide, evolve, word_of
 from domain.alert.events import AlertContent, AlertReceived, AlertRevised, WarningDetails, WarningReceived
 from domain.event import Actor, Event, Place
 from domain.identifiers import alert_id, warning_stream
 from domain.refusals import Conflict, Refusal, Unavailable
-from domain.vocabulary import AlertKind
+from domain.vocabulary import AlertKind, CameraHealth
 
 ROUNDS_MAX = 8
 """How often a page is decided anew for those identities where somebody else was first."""
@@ -72,6 +72,7 @@ class _Placed:
     index: int
     alert_id: UUID
     content: AlertContent
+    camera_health: CameraHealth | None
     occurred_at: datetime
     sender: Sender
 
@@ -129,6 +130,13 @@ class AlertDesk:
         self._directory = directory
         self._ids = ids
         self._recent = Recent()
+
+    def ends_trouble(self, draft: Draft, sender: Sender) -> bool:
+        """Whether this says that something is over which a camera of the sender's said and which lasts, by now."""
+        camera = self._camera(draft, sender.gateway or draft.content.source)
+        if camera is None or not camera.is_of(sender.gateway):
+            return False
+        return self._directory.condition(camera.id).has_trouble(word_of(draft.content))
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[AlertReceipt | Refusal]:
         """Record a page, in its order; a receipt or a refusal for each. Raises `Unavailable`, `Conflict`."""
@@ -210,7 +218,7 @@ class AlertDesk:
         draft, gateway = arrival.draft, arrival.sender.gateway
         content = draft.content
         camera = self._camera(draft, gateway or content.source)
-        if camera is not None and gateway is not None and camera.gateway not in {None, gateway}:
+        if camera is not None and gateway is not None and not camera.is_of(gateway):
             return Refusal(
                 "ingest.foreign_camera",
                 f"Camera {camera.code} belongs to another gateway than {gateway}. Send it with that gateway's"
@@ -230,7 +238,8 @@ class AlertDesk:
             "camera_id": camera.id if camera is not None else None,
             "camera_code": camera.code if camera is not None else content.camera_code,
         }
-        return _Placed(index, identity, content.model_copy(update=seen), judged.occurred_at, arrival.sender)
+        placed = content.model_copy(update=seen)
+        return _Placed(index, identity, placed, draft.camera_health, judged.occurred_at, arrival.sender)
 
     def _camera(self, draft: Draft, gateway: str) -> CameraEntry | None:
         found = (self._directory.camera(name, gateway=gateway) for name in draft.cameras)
@@ -278,7 +287,8 @@ def _decide(arrivals: Sequence[_Placed], stream: _Stream, results: dict[int, Ale
     """Fold arrivals of one identity, in order, into what the log already holds."""
     state, events, accepted = stream.state, [], []
     for placed in arrivals:
-        decision = decide(ReceiveAlert.model_construct(content=placed.content), state)
+        said = ReceiveAlert.model_construct(content=placed.content, camera_health=placed.camera_health)
+        decision = decide(said, state)
         if isinstance(decision, Refusal):
             results[placed.index] = decision
             continue

@@ -14,15 +14,15 @@ from uuid import UUID
 from pydantic import Field
 
 from dispatch.directory import Directory
-from dispatch.directory_entries import CameraEntry
 from dispatch.handling.folding import folded
 from dispatch.handling.scribe import Change, Outcome, Request, Scribe
 from domain.camera.commands import CameraCommand, ConditionCommand, ReportArming, ReportHealth
 from domain.camera.condition import Condition
 from domain.camera.decider import INITIAL, decide, evolve
-from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
+from domain.camera.vocabulary import ArmingCause, ConditionSource
 from domain.event import Event, Frozen
 from domain.refusals import Refusal
+from domain.vocabulary import CameraHealth
 
 
 class CameraDesk:
@@ -110,7 +110,7 @@ class ConditionDesk:
             camera = self._directory.camera(one.camera, gateway=gateway)
             if camera is None:
                 unknown.append(one.camera)
-            elif not speaks_for(gateway, camera):
+            elif not camera.is_of(gateway):
                 foreign.append(one.camera)
             else:
                 # A camera may be named twice, by its code and by the gateway's own name: its last word counts.
@@ -153,12 +153,7 @@ class ConditionDesk:
         return changes
 
 
-def speaks_for(gateway: str | None, camera: CameraEntry) -> bool:
-    """Whether this gateway may say anything of the camera: it is its own, or nobody's."""
-    return gateway is None or camera.gateway in {None, gateway}
-
-
 def _is_news(command: ConditionCommand, condition: Condition) -> bool:
     if isinstance(command, ReportHealth):
-        return condition.health_said(command.source) is not command.health
+        return condition.is_news(command.source, command.health)
     return condition.armed_said(command.source) is not command.armed

@@ -157,7 +157,8 @@ class IncidentDesk:
             )
             return _both(halves, answer)
 
-        return await self._scribe.decide(attempt, request)
+        # Each attempt looks at the stated version itself: a race that was lost on the other incident is none on this.
+        return await self._scribe.decide(attempt, replace(request, expected_version=None))
 
     async def unmerge(self, incident_id: UUID, request: Request, *, note: str | None = None) -> Outcome:
         """Undo the merge of `incident_id`: it is itself again, in the phase it had, and its former head lets go."""
@@ -182,7 +183,8 @@ class IncidentDesk:
             )
             return _both(halves, answer)
 
-        return await self._scribe.decide(attempt, request)
+        # Each attempt looks at the stated version itself: a race that was lost on the other incident is none on this.
+        return await self._scribe.decide(attempt, replace(request, expected_version=None))
 
     async def head_of(self, incident_id: UUID) -> UUID:
         """The incident on which decisions are made: itself, or where its merges lead."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 
@@ -151,9 +151,14 @@ class Intake:
                 f"There is no adapter {message.adapter!r}; there are {', '.join(self._adapters)}.",
             )
         try:
-            return adapter.parse(message.body, message.delivery)
+            return self._with_ends(adapter.parse(message.body, message.delivery), message.sender)
         except NotUnderstood as refusal:
             return refusal
+
+    def _with_ends(self, parsed: Parsed, sender: Sender) -> Parsed:
+        """The same, with those of its all-clears that end a camera's trouble among its entries."""
+        ends = tuple(each for each in parsed.all_clears if self._desk.ends_trouble(each, sender))
+        return replace(parsed, entries=(*parsed.entries, *ends), heartbeat=False) if ends else parsed
 
     async def _record(
         self, messages: Sequence[Message], parsed: Sequence[Parsed | NotUnderstood]

@@ -34,7 +34,7 @@ from domain.alert.events import AlertContent
 from domain.event import GeoPoint, OriginalPoint, Place
 from domain.geography import gcj02_to_wgs84
 from domain.refusals import Refused
-from domain.vocabulary import ClockQuality, CoordinateSystem
+from domain.vocabulary import AlertPhase, CameraHealth, ClockQuality, CoordinateSystem
 
 CITY_ZONE = timezone(timedelta(hours=8), "Asia/Shanghai")
 """Assumed for a time without offset. China has one zone and no summer time (since 1991)."""
@@ -90,12 +90,14 @@ NO_TIME = SaidTime(None, None, ClockQuality.MISSING)
 class Draft:
     """One alert as the message tells it, before anybody looked at the clock, the cameras or the city.
 
-    `cameras` are the names under which the camera may be known, best first.
+    `cameras` are the names under which the camera may be known, best first. `camera_health` is what the message says
+    of the camera's own seeing; None, and it says nothing of that.
     """
 
     content: AlertContent
     said_at: datetime | None
     cameras: tuple[str, ...] = ()
+    camera_health: CameraHealth | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +113,17 @@ Entry: TypeAlias = Draft | Rejected
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a message holds, in its order. `heartbeat`: it only says that the device lives; nothing is recorded."""
+    """What a message holds, in its order. `heartbeat`: it only says that the device lives; nothing is recorded.
+
+    `all_clears` are no alarms: each says that one trouble of a camera's seeing is not there. A device says so every ten
+    seconds, so it is recorded only where it ends a trouble that lasts.
+    """
 
     entries: tuple[Entry, ...] = ()
     heartbeat: bool = False
     batch: bool = False
     """The sender wrote a list and expects one, even of one entry."""
+    all_clears: tuple[Draft, ...] = ()
 
 
 class Adapter(Protocol):
@@ -195,8 +202,19 @@ def place_at(lon: float, lat: float, crs: CoordinateSystem, *, pointer: str, add
     return Place(point=gcj02_to_wgs84(said), address=address, original=OriginalPoint(crs=crs, x=lon, y=lat))
 
 
-def draft(delivery: Delivery, said: SaidTime, *, cameras: Sequence[str | None] = (), **fields: Any) -> Draft:
-    """A draft with its digest. Raises `NotUnderstood` for a value the domain does not hold."""
+def draft(
+    delivery: Delivery,
+    said: SaidTime,
+    *,
+    cameras: Sequence[str | None] = (),
+    trouble: CameraHealth | None = None,
+    **fields: Any,
+) -> Draft:
+    """A draft with its digest. Raises `NotUnderstood` for a value the domain does not hold.
+
+    `trouble` is how well a camera sees of which this is said; None for what says nothing of that. When it is over the
+    camera sees again.
+    """
     names = tuple(name for name in (delivery.camera, *cameras) if name)
     said_fields = {
         **fields,
@@ -209,7 +227,9 @@ def draft(delivery: Delivery, said: SaidTime, *, cameras: Sequence[str | None] =
         content = AlertContent.model_validate({**said_fields, "content_sha256": "0" * 64})
     except ValidationError as error:
         raise invalid(error) from None
-    return Draft(content.model_copy(update={"content_sha256": digest(content)}), said.at, names)
+    is_over = trouble is not None and content.phase is AlertPhase.END
+    health = CameraHealth.ONLINE if is_over else trouble
+    return Draft(content.model_copy(update={"content_sha256": digest(content)}), said.at, names, health)
 
 
 def digest(content: AlertContent) -> str:

@@ -27,7 +27,10 @@ SCATTER_DEG = 0.0016
 KINDS = {
     "accident": 3, "congestion": 3, "intrusion": 3, "loitering": 3, "crowd": 2, "smoke_fire": 2, "waterlogging": 2,
     "facility_damage": 2, "illegal_stall": 1, "panic_button": 1, "vehicle": 1, "io_alarm": 1,
+    "video_loss": 1, "tamper": 1,
 }  # fmt: skip
+OF_ITSELF = ("video_loss", "tamper")
+"""What a camera says of its own seeing."""
 SEVERITIES = {"unknown": 4, "minor": 4, "moderate": 3, "severe": 2, "extreme": 1}
 STATUSES = {"actual": 22, "exercise": 1, "test": 1}
 BATCH_MAX = 4
@@ -90,7 +93,9 @@ class Gateway(Caller):
             "status": chance.weighted(STATUSES),
         }
         which = chance.whole(0, 1)
-        if chance.happens(0.3):
+        if said["kind"] in OF_ITSELF:
+            said |= {"camera": self._cameras[which], "phase": "start"}
+        elif chance.happens(0.3):
             said["camera"] = self._cameras[which]
         elif chance.happens(0.95):
             spot = self._spots[which]

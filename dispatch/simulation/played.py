@@ -52,7 +52,7 @@ NOT_YET: frozenset[type[Event]] = frozenset(
     {
         *gateway.EVENTS,
         *(camera.CameraAttached, camera.CameraDetached, camera.CameraExpired),
-        *(camera.CameraHealthChanged, camera.CameraArmingChanged),
+        camera.CameraArmingChanged,
     }
 )
 """Facts of decisions that no seat of a simulated town takes so far: proven by their own property tests only."""
@@ -64,6 +64,7 @@ def _names(*events: type[Event]) -> tuple[str, ...]:
 
 FLOWS: Mapping[str, tuple[str, ...]] = {
     "alerts": _names(*alert.EVENTS),
+    "cameras": _names(*camera.EVENTS),
     "reports": _names(*report.EVENTS),
     "incidents": _names(*incident.EVENTS),
     "units": _names(*assignment.EVENTS),

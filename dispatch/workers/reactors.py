@@ -10,6 +10,7 @@ from dispatch.handling.commitments import Commitments
 from dispatch.handling.scribe import Scribe
 from dispatch.ports import Clock, EventLog, UnitPositions
 from dispatch.workers.alarms import Alarms
+from dispatch.workers.conditions import Conditions
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.cover import CoverKeeper
 from dispatch.workers.reactor import Reactor
@@ -41,6 +42,7 @@ MAKERS: Mapping[type[Reactor], Callable[[Given], Reactor]] = {
         log=given.log, scribe=given.scribe, clock=given.clock, commitments=given.commitments
     ),
     CoverKeeper: lambda given: CoverKeeper(log=given.log, directory=given.directory, clock=given.clock),
+    Conditions: lambda given: Conditions(log=given.log),
 }
 """Every reactor there is. A new one is added here and nowhere else."""
 TOPICS: Mapping[str, frozenset[str]] = {kind.name: kind.topics for kind in MAKERS}

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field
 
 from domain.event import Event, Frozen, GeoPoint, MediaReference, Place
-from domain.vocabulary import AlertKind, AlertPhase, ClockQuality, MessageStatus, Severity
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth, ClockQuality, MessageStatus, Severity
 
 
 class WarningDetails(Frozen):
@@ -74,6 +74,21 @@ class AlertRevised(Event):
 
     name: ClassVar[str] = "alert.revised"
     content: AlertContent
+
+
+class CameraHealthTold(Event):
+    """A camera, or its recorder, says in this alert whether it sees: recorded with the alert, on its stream.
+
+    Alerts come by the hundred a second and such words rarely: who reads them need not open every alert. `word` is the
+    device's own (`hikvision:videoloss`), `health` what it means (`online`: it is over), the fact's own time when it
+    was so. `is_lasting`: the device says the end too.
+    """
+
+    name: ClassVar[str] = "alert.camera_health_told"
+    camera_id: UUID
+    health: CameraHealth
+    word: str = Field(min_length=1, max_length=200)
+    is_lasting: bool
 
 
 class WarningReceived(Event):
@@ -160,6 +175,7 @@ class MessageRedriven(Event):
 EVENTS: tuple[type[Event], ...] = (
     AlertReceived,
     AlertRevised,
+    CameraHealthTold,
     WarningReceived,
     AlertsWaited,
     AlertsRecordedOnly,

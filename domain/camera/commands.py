@@ -6,9 +6,10 @@ from typing import TypeAlias
 
 from pydantic import AwareDatetime, Field
 
-from domain.camera.events import CameraAttached, CameraInstalled, SiteBuilt
-from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
+from domain.camera.events import CameraAttached, CameraInstalled, SiteBuilt, ToldTrouble
+from domain.camera.vocabulary import ArmingCause, ConditionSource
 from domain.event import Frozen
+from domain.vocabulary import CameraHealth
 
 
 class BuildSite(Frozen):
@@ -58,5 +59,12 @@ class ReportArming(Frozen):
     reason: str | None = Field(default=None, max_length=500)
 
 
+class ReportTrouble(Frozen):
+    """The device says in a message of its own format that something is wrong, or that it is over (`online`)."""
+
+    trouble: ToldTrouble
+    health: CameraHealth
+
+
 ConditionCommand: TypeAlias = ReportHealth | ReportArming
-CameraCommand: TypeAlias = InstallCamera | AttachCamera | DetachCamera | ExpireCamera | ConditionCommand
+CameraCommand: TypeAlias = InstallCamera | AttachCamera | DetachCamera | ExpireCamera | ConditionCommand | ReportTrouble

@@ -18,6 +18,7 @@ from domain.camera.commands import (
     InstallCamera,
     ReportArming,
     ReportHealth,
+    ReportTrouble,
 )
 from domain.camera.condition import NOTHING_WRONG, Condition
 from domain.camera.events import (
@@ -29,6 +30,7 @@ from domain.camera.events import (
     CameraInstalled,
     SiteBuilt,
 )
+from domain.camera.vocabulary import ConditionSource
 from domain.event import Event
 from domain.refusals import Refusal
 
@@ -90,7 +92,7 @@ def decide(command: CameraCommand, state: CameraState) -> Decision:
             return _detach(command, state)
         case ExpireCamera():
             return _expire(command, state)
-        case ReportHealth() | ReportArming():
+        case ReportHealth() | ReportArming() | ReportTrouble():
             return _report(command, state)
         case _:
             assert_never(command)
@@ -125,23 +127,52 @@ def _expire(command: ExpireCamera, state: CameraState) -> Decision:
     return () if late_s < 0 else (CameraExpired(due_at=known.expires_at, late_s=late_s),)
 
 
-def _report(command: ConditionCommand, state: CameraState) -> Decision:
+def _report(command: ConditionCommand | ReportTrouble, state: CameraState) -> Decision:
     if state.known is None or state.detached:
         return Refusal("camera.unknown", "No such camera is in use. Check its code, or attach it first.")
-    before = state.condition
-    if isinstance(command, ReportHealth):
-        if before.health_said(command.source) is command.health:
-            return ()
-        after = before.with_health(command.source, command.health)
-        return (
-            CameraHealthChanged(
-                health=command.health,
-                source=command.source,
-                reason=command.reason,
-                effective=after.health,
-                number=after.health_number,
-            ),
-        )
+    match command:
+        case ReportHealth():
+            return _report_health(command, state.condition)
+        case ReportTrouble():
+            return _report_trouble(command, state.condition)
+        case ReportArming():
+            return _report_arming(command, state.condition)
+        case _:
+            assert_never(command)
+
+
+def _report_health(command: ReportHealth, before: Condition) -> Decision:
+    if not before.is_news(command.source, command.health):
+        return ()
+    after = before.with_health(command.source, command.health)
+    return (
+        CameraHealthChanged(
+            health=command.health,
+            source=command.source,
+            reason=command.reason,
+            effective=after.health,
+            number=after.health_number,
+        ),
+    )
+
+
+def _report_trouble(command: ReportTrouble, before: Condition) -> Decision:
+    if not before.is_trouble_news(command.trouble, command.health):
+        return ()
+    after = before.with_trouble(command.trouble, command.health)
+    return (
+        CameraHealthChanged(
+            health=command.health,
+            source=ConditionSource.DEVICE,
+            reason=command.trouble.word,
+            effective=after.health,
+            number=after.health_number,
+            trouble=command.trouble,
+        ),
+    )
+
+
+def _report_arming(command: ReportArming, before: Condition) -> Decision:
     if before.armed_said(command.source) is command.armed:
         return ()
     after = before.with_arming(command.source, armed=command.armed)

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
-from domain.event import Event, GeoPoint
-from domain.vocabulary import SiteClass
+from domain.camera.vocabulary import ArmingCause, ConditionSource
+from domain.event import Event, Frozen, GeoPoint
+from domain.vocabulary import CameraHealth, SiteClass
 
 
 class SiteBuilt(Event):
@@ -84,8 +84,19 @@ class CameraExpired(Event):
     late_s: float = Field(ge=0)
 
 
+class ToldTrouble(Frozen):
+    """A device's own word for what is wrong with its picture (`hikvision:videoloss`), and when it was so by its clock.
+
+    `is_lasting`: the device says its end too. Of one that has none, a later word of the gateway is the end.
+    """
+
+    word: str = Field(min_length=1, max_length=200)
+    told_at: AwareDatetime
+    is_lasting: bool = True
+
+
 class CameraHealthChanged(Event):
-    """Another word on whether it sees. `health` is what this source says."""
+    """Another word on whether it sees. `health` is what this source says; of a device, by this `trouble` alone."""
 
     name: ClassVar[str] = "camera.health_changed"
     health: CameraHealth
@@ -93,6 +104,7 @@ class CameraHealthChanged(Event):
     reason: str | None = Field(default=None, max_length=500)
     effective: CameraHealth
     number: int = Field(ge=0)
+    trouble: ToldTrouble | None = None
 
 
 class CameraArmingChanged(Event):

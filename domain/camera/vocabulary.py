@@ -5,14 +5,6 @@ from __future__ import annotations
 from domain.word import Word
 
 
-class CameraHealth(Word):
-    """Whether a camera can see. `degraded`: it sees, and not well (dirt, a lamp that blinds it, a slow line)."""
-
-    ONLINE = "online"
-    DEGRADED = "degraded"
-    OFFLINE = "offline"
-
-
 class ConditionSource(Word):
     """Who said how a camera is: its gateway, the device itself in a message of its own format, or people."""
 

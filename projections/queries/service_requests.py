@@ -28,13 +28,13 @@ CHANNEL = "citizen"
 @dataclass(frozen=True, slots=True)
 class Sight:
     """Whose requests are shown. `everything`: all; `filed_by`: what that sender filed and nothing else; else what these
-    centers filed, and what `center_id` or the agency sees as an incident. `known`: of restricted incidents, what the
-    caller may know. Who filed a request that became one follows what was filed, and not what becomes of it.
+    centers filed, and what one of `seen_by` or the agency sees as an incident. `known`: of restricted incidents, what
+    the caller may know. Who filed a request that became one follows what was filed, and not what becomes of it.
     """
 
     everything: bool = False
     filed_by: str | None = None
-    center_id: UUID | None = None
+    seen_by: Collection[UUID] = ()
     centers: Collection[UUID] = ()
     agency: str | None = None
     known: sights.Sight = sights.NOTHING_RESTRICTED
@@ -116,7 +116,7 @@ def _seen(sight: Sight, own: Any, head: Any) -> list[ColumnElement[bool]]:
         return [report.c.filed_by == sight.filed_by]
     seen: list[ColumnElement[bool]] = [report.c.center_id.in_(sight.centers)]
     for row in (own, head):
-        seen.append(row.c.visible_center_ids.contains([sight.center_id]))
+        seen.append(row.c.visible_center_ids.overlap(list(sight.seen_by)))
         if sight.agency is not None:
             seen.append(row.c.agencies.contains([sight.agency]))
     return [or_(*seen), sights.of(report.c.incident_id, sight.known)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import httpx
+import pytest
 
 from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.timers.watch import Timers
@@ -86,6 +87,25 @@ async def test_what_people_find_stands_and_is_nobodys_elses_to_say(edge: Edge) -
     assert (foreign["changed"], foreign["foreign"]) == (0, [town.EAST_CAMERA])
     assert (await finds(edge, {"health": "online", "armed": True, "reason": "已清洗"})).status_code == 200
     assert await listed(edge, health="online", armed="true") == [EAST_CAMERA]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [(b"{broken", 400, "malformed_body"), (b"\xff", 400, "malformed_body"), (b'{"states": 3}', 422, "invalid")],
+)
+async def test_a_gateway_that_cannot_be_understood_is_not_silent(
+    edge: Edge, body: bytes, status: int, code: str
+) -> None:
+    media = {"Content-Type": "application/json"}
+    nobody = await edge.client.post("/v1/cameras/states", content=body, headers=media)
+    is_problem(nobody, 401, "unauthenticated")
+    hearing = edge.services.alerts._hearing
+    await hearing.write()
+    assert await hearing.all() == {}
+    headers = edge.as_role(Role.GATEWAY, gateway=town.GATEWAY) | media
+    is_problem(await edge.client.post("/v1/cameras/states", content=body, headers=headers), status, code)
+    await hearing.write()
+    assert set(await hearing.all()) == {town.GATEWAY}
 
 
 async def test_a_silent_gateway_makes_its_cameras_silent_and_an_outage_is_counted(edge: Edge) -> None:

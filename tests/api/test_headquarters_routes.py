@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from dispatch.api.server import Server
-from tests.api import guarded, orders_desk, test_cases, test_evidence_requests, test_watches, town
+from tests.api import guarded, orders_desk, test_cases, test_evidence_requests, test_open311, test_watches, town
 from tests.api.conftest import Edge
 from tests.api.live_feed import opened
 from tests.api.test_problems import is_problem
@@ -100,6 +100,23 @@ async def test_lists_of_what_stands_beside_incidents_and_the_search_widen_for_it
         assert [await status(edge, f"{path}/{one}", by=who) for who in (COMMANDER, DEPUTY, STRANGER)] == wanted, path
     assert (await stood_down(edge)).status_code == 200
     assert await listed(COMMANDER) == nothing
+
+
+async def test_service_requests_of_citizens_are_told_to_its_people_as_long_as_it_is_open(edge: Edge) -> None:
+    filed = await test_open311.filed(edge, test_open311.partner(edge))
+    other = await test_open311.filed(edge, test_open311.partner(edge), description="别处")
+
+    async def told(who: str) -> tuple[set[str], int]:
+        key = edge.as_operator(who)["Authorization"].removeprefix("Bearer ")
+        listed = set(await test_open311.ids(edge, "requests.json", key))
+        return listed, (await test_open311.ask(edge, f"requests/{filed}.json", key)).status_code
+
+    nothing, everything = (set[str](), 404), ({filed, other}, 200)
+    assert [await told(who) for who in (COMMANDER, DEPUTY, STRANGER)] == [nothing] * 3
+    await formed(edge)
+    assert [await told(who) for who in (COMMANDER, DEPUTY, STRANGER)] == [everything, everything, nothing]
+    assert (await stood_down(edge)).status_code == 200
+    assert await told(COMMANDER) == nothing
 
 
 async def test_nobody_knows_of_a_restricted_watch_for_commanding_whom_it_asks(edge: Edge) -> None:

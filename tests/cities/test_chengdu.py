@@ -12,6 +12,7 @@ from dispatch.cities.plan import Planner
 from dispatch.cities.source import read_city
 from dispatch.jurisdiction import Jurisdiction, shape_of
 from domain.event import GeoPoint
+from domain.rulebook.content import Rulebook
 from domain.vocabulary import CenterKind
 
 
@@ -47,6 +48,12 @@ def test_sites_cameras_and_operators_are_as_many_as_published(plan):
     assert Counter(site.phase for _, site in plan.sites) == {"2006": 3600, "2007": 3800, "2009-10": 8000, "2011": 400}
     assert len(plan.cameras) == len({camera.code for _, camera in plan.cameras}) == 16_000
     assert len(plan.operators) == 1_500
+
+
+def test_a_shift_is_handed_over_wherever_anybody_has_one(plan):
+    kinds = {node.id: node.center.kind for node in plan.nodes}
+    staffed = {kinds[enrolled.center_id] for _, enrolled in plan.operators}
+    assert set(Rulebook.model_validate_json(read_city("chengdu").rulebook).handover_demanded_at) == staffed
 
 
 def test_every_agency_has_units_and_a_center(plan):

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import sha256
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.alert.commands import ReceiveAlert
 from domain.alert.decider import INITIAL, REVISIONS_MAX, State, decide, evolve
-from domain.alert.events import AlertContent, AlertReceived, AlertRevised, MessageSetAside
+from domain.alert.events import AlertContent, AlertReceived, AlertRevised, CameraHealthTold, MessageSetAside
 from domain.event import Event
+from domain.identifiers import camera_id
 from domain.refusals import Refusal
-from domain.vocabulary import AlertKind, Severity
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth, ClockQuality, MessageStatus, Severity
 
 
 def said(text: str, severity: Severity = Severity.MINOR) -> AlertContent:
@@ -89,3 +91,41 @@ def test_each_distinct_content_is_recorded_once_and_the_worst_is_never_hidden(st
         (severity for _, severity in story), default=None
     )
     assert [type(event) for event in events[:1]] == [AlertReceived] * bool(events)
+
+
+CAMERA = camera_id("chengdu", "51010700001320000042")
+LOSS = {"adapter": "dahua", "kind": AlertKind.VIDEO_LOSS, "vendor_type": "VideoLoss", "phase": AlertPhase.START}
+
+
+def loss(**given: object) -> AlertContent:
+    return said("a").model_copy(update={**LOSS, "camera_id": CAMERA, **given})
+
+
+def test_what_a_known_camera_says_of_its_seeing_is_learnt_with_the_alert():
+    learnt = CameraHealthTold(camera_id=CAMERA, health=CameraHealth.OFFLINE, word="dahua:videoloss", is_lasting=True)
+    command = ReceiveAlert(content=loss(), camera_health=CameraHealth.OFFLINE)
+    assert decide(command, INITIAL) == (AlertReceived(content=loss()), learnt)
+    assert decide(command, after([AlertReceived(content=loss()), learnt])) == ()
+    single = ReceiveAlert(content=loss(phase=AlertPhase.SINGLE), camera_health=CameraHealth.OFFLINE)
+    assert decide(single, INITIAL)[1:] == (learnt.model_copy(update={"is_lasting": False}),)
+
+
+@pytest.mark.parametrize(
+    ("content", "health"),
+    [
+        (loss(), None),
+        (loss(camera_id=None), CameraHealth.OFFLINE),
+        (loss(status=MessageStatus.EXERCISE), CameraHealth.OFFLINE),
+        (loss(clock=ClockQuality.LATE), CameraHealth.OFFLINE),
+    ],
+    ids=["says nothing of it", "unknown camera", "exercise", "of the day before"],
+)
+def test_an_alert_that_tells_nothing_of_how_a_camera_is_now_is_received_alone(content, health):
+    assert decide(ReceiveAlert(content=content, camera_health=health), INITIAL) == (AlertReceived(content=content),)
+
+
+def test_a_revision_counts_from_where_it_stands_behind_what_was_learnt():
+    first = decide(ReceiveAlert(content=loss(), camera_health=CameraHealth.OFFLINE), INITIAL)
+    second = loss(severity=Severity.SEVERE, content_sha256="1" * 64)
+    state = after([*first, AlertRevised(content=second)])
+    assert (state.versions[loss().content_sha256], state.versions["1" * 64]) == (1, 3)

@@ -16,12 +16,14 @@ from domain.camera.events import (
     CameraDetached,
     CameraExpired,
     CameraHealthChanged,
+    ToldTrouble,
 )
-from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
+from domain.camera.vocabulary import ArmingCause, ConditionSource
 from domain.event import GeoPoint
 from domain.gateway import decider as gateways
 from domain.gateway.commands import PromiseSigns, RecordHeard, RecordSilence, WithdrawPromise
 from domain.gateway.events import GatewayFellSilent, GatewayHeardAgain, GatewayPromised, GatewayPromiseWithdrawn
+from domain.vocabulary import CameraHealth
 from tests.domain.deciding import Decider
 from tests.domain.shapes import ENVELOPE
 
@@ -76,6 +78,67 @@ def test_what_a_maintainer_found_stands_until_people_take_it_back() -> None:
     camera.given(ATTACHED, found, worse).when(health(ONLINE)).then(better)
     repaired = changed(ONLINE, ConditionSource.OPERATOR, ONLINE, 4)
     camera.given(ATTACHED, found, worse, better).when(health(ONLINE, ConditionSource.OPERATOR)).then(repaired)
+
+
+LOSS, BLIND, SINGLE = "hikvision:videoloss", "hikvision:shelteralarm", "gb28181:method=2 type=1"
+
+
+def told(word: str, said: CameraHealth, at_s: float, *, is_lasting: bool = True) -> ask.ReportTrouble:
+    trouble = ToldTrouble(word=word, told_at=AT + timedelta(seconds=at_s), is_lasting=is_lasting)
+    return ask.ReportTrouble(trouble=trouble, health=said)
+
+
+def learnt(command: ask.ReportTrouble, effective: CameraHealth, number: int) -> CameraHealthChanged:
+    return CameraHealthChanged(
+        health=command.health,
+        source=ConditionSource.DEVICE,
+        reason=command.trouble.word,
+        effective=effective,
+        number=number,
+        trouble=command.trouble,
+    )
+
+
+LOST = told(LOSS, OFFLINE, 0)
+WAS_LOST = learnt(LOST, OFFLINE, 1)
+
+
+def test_a_device_that_sees_nothing_is_offline_until_it_says_that_it_sees() -> None:
+    camera.given(ATTACHED).when(LOST).then(WAS_LOST)
+    camera.given(ATTACHED, WAS_LOST).when(told(LOSS, OFFLINE, 1)).then_nothing()
+    over = told(LOSS, ONLINE, 60)
+    camera.given(ATTACHED, WAS_LOST).when(over).then(learnt(over, ONLINE, 2))
+    camera.given().when(LOST).then_refused("camera.unknown")
+
+
+def test_a_device_is_as_bad_as_the_worst_of_its_troubles_that_lasts() -> None:
+    blind, seen = told(BLIND, DEGRADED, 5), told(LOSS, ONLINE, 10)
+    covered = learnt(blind, OFFLINE, 1)
+    camera.given(ATTACHED, WAS_LOST).when(blind).then(covered)
+    camera.given(ATTACHED, WAS_LOST, covered).when(seen).then(learnt(seen, DEGRADED, 2))
+
+
+def test_words_of_a_device_count_by_when_they_were_said() -> None:
+    early_end = told(LOSS, ONLINE, 60)
+    ended = learnt(early_end, ONLINE, 0)
+    camera.given(ATTACHED).when(early_end).then(ended)
+    camera.given(ATTACHED, ended).when(LOST).then_nothing()
+    again = told(LOSS, OFFLINE, 60)
+    camera.given(ATTACHED, ended).when(again).then(learnt(again, OFFLINE, 1))
+
+
+def test_a_gateway_ends_only_what_the_device_cannot_end_itself() -> None:
+    single = told(SINGLE, OFFLINE, 0, is_lasting=False)
+    camera.given(ATTACHED, WAS_LOST).when(health(ONLINE)).then_nothing()
+    camera.given(ATTACHED, learnt(single, OFFLINE, 1)).when(health(ONLINE)).then(changed(ONLINE, GATEWAY, ONLINE, 2))
+
+
+def test_a_person_who_sees_the_picture_ends_what_the_device_said_by_then() -> None:
+    repaired = changed(ONLINE, MAINTAINER, ONLINE, 2)
+    camera.given(ATTACHED, WAS_LOST).when(health(ONLINE, MAINTAINER)).then(repaired)
+    camera.given(ATTACHED, WAS_LOST, repaired).when(health(ONLINE, MAINTAINER)).then_nothing()
+    next_word = told(LOSS, OFFLINE, 90)
+    camera.given(ATTACHED, WAS_LOST, repaired).when(next_word).then(learnt(next_word, OFFLINE, 3))
 
 
 def test_alarms_are_off_while_a_schedule_or_a_person_says_so() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,6 @@ import pytest
 
 from dispatch.handling.assignments import Diversion
 from dispatch.handling.scribe import Outcome
-from dispatch.ports import AppendCommand, Verdict
 from dispatch.store.memory import MemoryLog
 from domain.assignment import commands as ask
 from domain.assignment import events as fact
@@ -20,7 +18,7 @@ from domain.incident.diversion import UnitDiverted
 from domain.incident.events import IncidentClassified
 from domain.refusals import Conflict, Refused
 from domain.vocabulary import DismissReason, Severity
-from tests.handling.world import OTHER_UNIT, UNIT, Interleaved, Watch, World
+from tests.handling.world import OTHER_UNIT, UNIT, Interleaved, Racing, Watch, World
 
 
 async def on(world: World, **given: Any) -> tuple[UUID, UUID]:
@@ -132,18 +130,6 @@ async def test_nobody_is_diverted_to_what_is_over(world: World):
         await divert(world, key, over)
     assert refused.value.code == "incident.already_dismissed"
     assert isinstance((await world.facts(UNIT))[-1], fact.UnitEnRoute), "the unit goes on as before"
-
-
-class Racing(MemoryLog):
-    """Somebody acts right before the next append."""
-
-    before_next: Callable[[], Awaitable[Any]] | None = None
-
-    async def append(self, command: AppendCommand) -> Verdict:
-        act, self.before_next = self.before_next, None
-        if act is not None:
-            await act()
-        return await super().append(command)
 
 
 async def test_who_states_the_units_version_loses_to_who_changed_the_unit_and_to_nobody_else():

@@ -7,13 +7,14 @@ from uuid import UUID
 
 import pytest
 
+from dispatch.handling.scribe import Outcome
 from domain.event import MediaReference
 from domain.identifiers import companion_of
 from domain.incident import commands as ask
 from domain.incident import events as fact
 from domain.refusals import Conflict, Refused
 from domain.vocabulary import Disposition, IncidentPhase, Severity
-from tests.handling.world import NEXT_STATION, STATION, World
+from tests.handling.world import NEXT_STATION, STATION, Racing, Watch, World
 
 NOBODY = UUID(int=999)
 
@@ -198,6 +199,36 @@ async def test_the_stated_version_of_a_merge_is_of_the_incident_that_is_merged(w
     with pytest.raises(Conflict):
         await world.incidents.merge(guest, head, world.request(expected_version=7))
     await world.incidents.merge(guest, head, world.request(expected_version=1))
+
+
+@pytest.mark.parametrize("is_undone", [False, True], ids=["merge", "unmerge"])
+async def test_who_states_a_version_of_a_guest_loses_to_who_changed_the_guest_and_to_nobody_else(is_undone: bool):
+    watch = Watch()
+    log = Racing(watch)
+    world = await World(log, watch).settle()
+    guest, head = await world.open(severity=Severity.MODERATE), await world.open(severity=Severity.SEVERE)
+    if is_undone:
+        await world.incidents.merge(guest, head, world.request())
+
+    async def worsens(incident_id: UUID, severity: Severity) -> None:
+        """As the correlator says of an incident into which it folds worse alerts."""
+        raised = fact.SeverityRaised(from_severity=Severity(severity - 1), to_severity=severity, priority=3)
+        await world.tell(incident_id, raised)
+
+    async def ask_it(version: int) -> Outcome:
+        request = world.request(expected_version=version)
+        if is_undone:
+            return await world.incidents.unmerge(guest, request)
+        return await world.incidents.merge(guest, head, request)
+
+    stated = (await log.heads([guest]))[guest].version
+    log.before_next = lambda: worsens(guest, Severity.SEVERE)
+    with pytest.raises(Conflict) as conflict:
+        await ask_it(stated)
+    assert (conflict.value.code, conflict.value.values["stream_id"]) == ("stale_version", str(guest))
+    log.before_next = lambda: worsens(head, Severity.EXTREME)
+    assert (await ask_it(stated + 1)).changed
+    assert isinstance((await world.facts(head))[-2], fact.SeverityRaised), "the race was really lost"
 
 
 async def test_a_middle_incident_is_unmerged_with_what_it_absorbed(world: World):

@@ -82,6 +82,18 @@ class Ticking:
         return self._now
 
 
+class Racing(MemoryLog):
+    """Somebody acts right before the next append."""
+
+    before_next: Callable[[], Awaitable[Any]] | None = None
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        act, self.before_next = self.before_next, None
+        if act is not None:
+            await act()
+        return await super().append(command)
+
+
 class KnownPositions:
     """`dispatch.ports.UnitPositions` in a dictionary; passes the same suite as the one in PostgreSQL."""
 

@@ -126,7 +126,17 @@ async def test_every_reactor_that_a_worker_starts_is_asked_after(dsn: str, tmp_p
         for work in started.values():
             work.close()
     asked = found.reason.removeprefix("nobody works as ").partition(";")[0].split(", ")
-    assert asked == ["alarms", "correlator", "cover", "partners", "recommender", "releaser", "router", "timers"]
+    assert asked == [
+        "alarms",
+        "conditions",
+        "correlator",
+        "cover",
+        "partners",
+        "recommender",
+        "releaser",
+        "router",
+        "timers",
+    ]
     assert set(asked) <= started.keys()
 
 

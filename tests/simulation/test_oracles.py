@@ -7,15 +7,19 @@ from datetime import timedelta
 from uuid import UUID
 
 from dispatch.simulation.flows.operations import SECRET
+from dispatch.simulation.oracles.cameras import broken_conditions
 from dispatch.simulation.oracles.operations import told_secrets
 from dispatch.simulation.oracles.shifts import broken_handovers
 from dispatch.simulation.reading import Story
+from domain.alert.events import CameraHealthTold
+from domain.camera.events import CameraHealthChanged
+from domain.camera.vocabulary import ConditionSource
 from domain.event import Event, Fact
 from domain.handover.events import HandoverOffered, HandoverSigned
 from domain.incident.events import IncidentClaimed
 from domain.operation.events import OperationPlanned
 from domain.operator.events import ShiftStarted
-from domain.vocabulary import ClaimsOnSigning
+from domain.vocabulary import CameraHealth, ClaimsOnSigning
 from tests.domain.incident_story import ALICE, BOB, CITY, NOON, OPENED, OTHER_STATION, STATION
 from tests.domain.shapes import ENVELOPE
 
@@ -98,3 +102,25 @@ def test_a_secret_is_looked_for_if_the_facts_have_one_whatever_the_screen_of_ope
     assert found == "restricted: the screen timeline tells of it"
     public = planned.model_copy(update={"restricted": False})
     assert list(told_secrets(story((ONE, public)), screens, {})) == []
+
+
+CAMERA, WORD = UUID(int=61), "native:video_loss"
+
+
+def told(health: CameraHealth) -> tuple[UUID, Event]:
+    return ONE, CameraHealthTold(camera_id=CAMERA, health=health, word=WORD, is_lasting=True)
+
+
+def learnt(health: CameraHealth) -> tuple[UUID, Event]:
+    source = ConditionSource.DEVICE
+    return CAMERA, CameraHealthChanged(health=health, source=source, reason=WORD, effective=health, number=1)
+
+
+def test_a_camera_is_as_it_said_and_nobody_else_says_how_it_is() -> None:
+    lost, seen = CameraHealth.OFFLINE, CameraHealth.ONLINE
+    whole = (told(lost), told(lost), learnt(lost), told(seen), learnt(seen))
+    assert list(broken_conditions(story(*whole))) == []
+    unlearnt = list(broken_conditions(story(*whole[:-1])))
+    assert [each.partition(f"{CAMERA}")[0] for each in unlearnt] == ["camera: nobody learnt of ", "camera: "]
+    (invented, *_) = broken_conditions(story(learnt(lost)))
+    assert "which nobody told" in invented

@@ -22,7 +22,7 @@ from domain.vocabulary import AgencyRole, Severity, UnitKind
 from tests.workers.town import CITY, WEST, AlertKind, MessageStatus, Town, north_of, sample_rulebook
 
 RULES = sample_rulebook()
-FIRE = "fire.alarm"
+FIRE, WATERLOGGING = "fire.alarm", "flood.waterlogging"
 
 
 async def burning(
@@ -188,6 +188,20 @@ async def test_a_missed_deadline_raises_the_alarm_where_the_plan_says_so():
     ]
     _, otherwise = await Repeater(log=town.log, directory=town.directory, clock=town.clock).differing()
     assert otherwise == []
+
+
+async def test_waterlogging_that_nobody_accepts_in_time_is_at_the_second_alarm_in_the_sample_city():
+    town = await Town().found()
+    await town.alert(AlertKind.WATERLOGGING, severity=Severity.MODERATE, point=WEST)
+    await town.react()
+    (opened,) = await town.events(IncidentOpened)
+    assert opened.category == WATERLOGGING
+    await unanswered(town, seconds=RULES.category(WATERLOGGING).deadlines.accept_within_s + 1)
+    (raised,) = await town.events(AlarmRaised)
+    assert (raised.to_level, raised.plan) == (2, "waterlogging")
+    assert [reason.values["deadline"] for reason in raised.explanation.reasons] == ["deadline.accept"]
+    assert "traffic_police" in await told(town)
+    assert raised.wanted == wanted_units(response_of(RULES, WATERLOGGING, Severity.MODERATE, 2))
 
 
 @pytest.mark.parametrize("deadlines", [(), ("acknowledge",)])

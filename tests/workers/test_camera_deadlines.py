@@ -12,11 +12,11 @@ from dispatch.workers.ownership import SoleOwnership
 from dispatch.workers.timers.gateways import GatewayPart
 from dispatch.workers.timers.watch import Timers
 from domain.camera.events import CameraAttached, CameraDetached, CameraExpired, CameraHealthChanged, CameraInstalled
-from domain.camera.vocabulary import CameraHealth, ConditionSource
+from domain.camera.vocabulary import ConditionSource
 from domain.event import Actor
 from domain.gateway.events import GatewayFellSilent, GatewayHeardAgain, GatewayPromised, GatewayPromiseWithdrawn
 from domain.identifiers import camera_id, gateway_stream, named
-from domain.vocabulary import ActorKind
+from domain.vocabulary import ActorKind, CameraHealth
 from tests.workers.town import CITY, WEST, Town
 
 GATEWAY = "gateway-1"

@@ -13,8 +13,7 @@ from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
-from domain.camera.vocabulary import CameraHealth
-from domain.vocabulary import SiteClass
+from domain.vocabulary import CameraHealth, SiteClass
 from projections import tables
 from projections.cameras import item, site_item
 from projections.queries import cameras as queries

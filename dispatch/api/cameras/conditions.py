@@ -20,11 +20,11 @@ from dispatch.api.wiring import ServicesOf
 from dispatch.handling.cameras import CameraSaid, ConditionDesk
 from dispatch.handling.gateways import GatewayDesk
 from dispatch.ingest.states import STATES_MAX, StatesIntake, StatesReport, document_of_states
-from domain.camera.vocabulary import ArmingCause, CameraHealth, ConditionSource
+from domain.camera.vocabulary import ArmingCause, ConditionSource
 from domain.gateway.commands import PromiseSigns, WithdrawPromise
 from domain.gateway.events import SILENT_AFTER_S_MAX, SILENT_AFTER_S_MIN, GatewayPromised
 from domain.identifiers import gateway_stream
-from domain.vocabulary import Role
+from domain.vocabulary import CameraHealth, Role
 from projections.queries import conditions as queries
 from projections.queries.cameras import one
 from projections.shown import shown

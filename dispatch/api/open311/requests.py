@@ -108,16 +108,17 @@ def told_to(caller: Caller, directory: Directory) -> frozenset[str]:
 
 
 def sight_of(caller: Caller, directory: Directory) -> Sight:
-    """Whose requests a caller is shown. A partner: those it filed itself."""
+    """Whose requests a caller is shown. A partner: those it filed itself. A headquarters' people: also those of whom
+    they command.
+    """
     if caller.sees_everything:
         return Sight(everything=True, known=caller.sight)
     if caller.is_partner:
         return Sight(filed_by=caller.actor().id, known=caller.sight)
     assert caller.center_id is not None, "whoever decides sits at a center"
-    below = directory.descendants(caller.center_id)
+    centers = {one for each in caller.centers for one in (each, *directory.descendants(each))}
     agency = caller.agency if caller.speaks_for_agency else None
-    centers = [caller.center_id, *below]
-    return Sight(center_id=caller.center_id, centers=centers, agency=agency, known=caller.sight)
+    return Sight(seen_by=caller.centers, centers=sorted(centers), agency=agency, known=caller.sight)
 
 
 def _updated(row: Row, *, is_open: bool) -> datetime:

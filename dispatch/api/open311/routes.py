@@ -192,7 +192,8 @@ async def list_requests(
     since, until = _period(services.clock.now(), start_date, end_date)
     categories = [each.code for each in services_in(services.directory.rulebook())]
     only = RequestFilter(categories, ids, wanted, since, until, _wanted_status(_split(status)))
-    filters = {"only": repr((ids, wanted, start_date, end_date, status)), "caller": caller.subject}
+    asked = repr((ids, wanted, start_date, end_date, status))
+    filters = {"only": asked, "caller": caller.subject, "center": caller.centers}
     key = services.cursors.read("open311", filters, cursor)
     before = int(key[0]) if key is not None else None
     rows = await services.database.rows(

@@ -39,7 +39,7 @@ from dispatch.ingest.message import (
 )
 from dispatch.ingest.multipart import Part, boundary_of, digest_of, is_medium, split
 from domain.event import MediaReference
-from domain.vocabulary import AlertKind, AlertPhase
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth
 
 PHASES = {"start": AlertPhase.START, "stop": AlertPhase.END, "pulse": AlertPhase.SINGLE}
 KINDS: dict[str, AlertKind] = {
@@ -75,6 +75,14 @@ KINDS: dict[str, AlertKind] = {
     "scenechange": AlertKind.TAMPER,
 }
 """Codes, in lower case. Anything else is `other` with the vendor's word beside it."""
+TROUBLES: dict[str, CameraHealth] = {
+    "videoloss": CameraHealth.OFFLINE,
+    "videoblind": CameraHealth.DEGRADED,
+    "videounfocus": CameraHealth.DEGRADED,
+    "videoabnormaldetection": CameraHealth.DEGRADED,
+    "scenechange": CameraHealth.DEGRADED,
+}
+"""How well a camera sees that says so. `StorageFailure` and its like are the recorder's: the camera sees as before."""
 IDENTIFYING = frozenset(
     {"facedetection", "facerecognition", "facecomparision", "facecomparison", "facefeatureabstract"}
     | {"candidatelist", "citizenpicturecompare", "accesscontrol", "accessidentify"}
@@ -246,6 +254,7 @@ def _draft(event: dict[str, Any], media: tuple[MediaReference, ...], delivery: D
         source_event_id=identity(delivery.camera or "", index, code, said.text, *(each for each in finer if each)),
         revision=action,
         kind=KINDS.get(code.lower(), AlertKind.OTHER),
+        trouble=TROUBLES.get(code.lower()),
         vendor_type=clean(code, 100),
         phase=PHASES[action],
         text=_words(event),

@@ -18,7 +18,7 @@ from xml.etree.ElementTree import Element
 from dispatch.ingest.hardened_xml import local, parse_xml, text_of
 from dispatch.ingest.message import Delivery, NotUnderstood, Parsed, clean, device_time, draft, identity, place_at, tidy
 from domain.event import Place
-from domain.vocabulary import AlertKind, AlertPhase, Severity
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth, Severity
 
 SEVERITIES: dict[str, Severity] = {
     "1": Severity.EXTREME,
@@ -42,6 +42,13 @@ KINDS: dict[tuple[str, str | None], AlertKind] = {
 """(AlarmMethod, AlarmType): 2 is the device itself, 5 video analysis. Telephone (1), SMS (3), GPS (4), device fault
 (6), other (7), and disk, temperature, left-object, removed-object, counting and speed types are `other`, with the
 numbers kept."""
+
+TROUBLES: dict[tuple[str, str | None], CameraHealth] = {
+    ("2", "1"): CameraHealth.OFFLINE,
+    ("2", "2"): CameraHealth.DEGRADED,
+    ("5", "11"): CameraHealth.DEGRADED,
+}
+"""How well a camera sees that says so. The notice has no end: it holds until the gateway or a person says `online`."""
 
 
 class Gb28181Adapter:
@@ -75,6 +82,7 @@ class Gb28181Adapter:
             adapter=self.name,
             source_event_id=identity(device, serial, said.text or "", method, kind or ""),
             kind=KINDS.get((method, kind), AlertKind.OTHER),
+            trouble=TROUBLES.get((method, kind)),
             vendor_type=clean(f"method={method or '?'} type={kind or '?'}", 100),
             phase=AlertPhase.SINGLE,
             severity=SEVERITIES.get(text_of(root, "AlarmPriority") or "", Severity.UNKNOWN),

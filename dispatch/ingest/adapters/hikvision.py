@@ -8,7 +8,8 @@ and differ in content: the second is recorded as a revision. An event without `d
 pass for a repeat of today's and be lost. One whose `dateTime` nobody can read is taken; its text tells it apart.
 
 `eventType` `duration` only says that something goes on; the real type is its `relationEvent`. `videoloss` `inactive`
-is the format's keep-alive: understood, answered, not recorded. Plates are dropped and face comparisons refused, at
+is the format's keep-alive, sent while there is no alarm: understood, answered, not recorded, unless it ends a loss of
+video that lasts. Plates are dropped and face comparisons refused, at
 this edge: this is dispatch, not identification. Pictures stay with the device; we keep their hash.
 """
 
@@ -34,7 +35,7 @@ from dispatch.ingest.message import (
 )
 from dispatch.ingest.multipart import Part, boundary_of, digest_of, is_medium, split
 from domain.event import MediaReference
-from domain.vocabulary import AlertKind, AlertPhase
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth
 
 ROOT = "EventNotificationAlert"
 MEDIA_MAX = 20
@@ -69,6 +70,16 @@ KINDS: dict[str, AlertKind] = {
     "trafficaccident": AlertKind.ACCIDENT,
 }
 """Event types, in lower case. Anything else is `other` with the vendor's word beside it."""
+TROUBLES: dict[str, CameraHealth] = {
+    "videoloss": CameraHealth.OFFLINE,
+    "badvideo": CameraHealth.DEGRADED,
+    "shelteralarm": CameraHealth.DEGRADED,
+    "tamperdetection": CameraHealth.DEGRADED,
+    "scenechangedetection": CameraHealth.DEGRADED,
+    "defocus": CameraHealth.DEGRADED,
+}
+"""How well a camera sees that says so. A full or broken disk is the recorder's: the camera sees as before, and the
+message names no channel that could be believed."""
 HEARTBEATS = frozenset({"heartbeat"})
 IDENTIFYING = frozenset({"alarmresult", "facesnapmatch", "facecapturematch", "facematch", "blackface"})
 """Comparisons of faces with a list of people."""
@@ -98,8 +109,7 @@ class HikvisionAdapter:
         """One event, or each event of a multipart message."""
         boundary = boundary_of(delivery.content_type, body)
         if boundary is None:
-            entries = _entries(body, (), delivery)
-            return Parsed(entries, heartbeat=not entries)
+            return _parsed(_entries(body, (), delivery), batch=False)
         parts = split(body, boundary)
         telling = [part.body for part in parts if _tells(part)]
         if not telling:
@@ -109,13 +119,27 @@ class HikvisionAdapter:
             entries = _entries(telling[0], media, delivery)
         else:
             entries = tuple(entry for part in telling for entry in _entries_of_part(part, media, delivery))
-        return Parsed(entries, heartbeat=not entries, batch=len(telling) > 1)
+        return _parsed(entries, batch=len(telling) > 1)
+
+
+def _parsed(found: tuple[Entry, ...], *, batch: bool) -> Parsed:
+    """What was found, the keep-alives apart."""
+    all_clears = tuple(each for each in found if isinstance(each, Draft) and _is_all_clear(each))
+    entries = tuple(each for each in found if not (isinstance(each, Draft) and _is_all_clear(each)))
+    return Parsed(entries, heartbeat=not entries, batch=batch, all_clears=all_clears)
+
+
+def _is_all_clear(found: Draft) -> bool:
+    return found.content.kind is AlertKind.VIDEO_LOSS and found.content.phase is AlertPhase.END
 
 
 def _entries(body: bytes, media: tuple[MediaReference, ...], delivery: Delivery) -> tuple[Entry, ...]:
-    """The event's draft; none for a keep-alive."""
+    """The event's draft; none for a keep-alive that does not say when."""
     event = _event(body)
-    return () if _is_heartbeat(event) else (_draft(event, media, delivery),)
+    if not _is_heartbeat(event):
+        return (_draft(event, media, delivery),)
+    says_when = _type_of(event).lower() not in HEARTBEATS and _text(event, "dateTime") is not None
+    return (_draft(event, (), delivery),) if says_when else ()
 
 
 def _entries_of_part(body: bytes, media: tuple[MediaReference, ...], delivery: Delivery) -> tuple[Entry, ...]:
@@ -236,6 +260,7 @@ def _draft(event: dict[str, Any], media: tuple[MediaReference, ...], delivery: D
         source_event_id=identity(device or "", channel, vendor_type, said.text or ""),
         revision=_state_of(event)[:100],
         kind=KINDS.get(vendor_type.lower(), AlertKind.OTHER),
+        trouble=TROUBLES.get(vendor_type.lower()),
         vendor_type=vendor_type[:100],
         phase=_phase_of(event),
         text=_told(event),

@@ -27,9 +27,11 @@ from dispatch.ingest.message import (
     said_time,
 )
 from domain.event import Frozen, MediaReference, Place
-from domain.vocabulary import AlertKind, AlertPhase, CoordinateSystem, MessageStatus, Severity
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth, CoordinateSystem, MessageStatus, Severity
 
 NDJSON = "application/x-ndjson"
+TROUBLES = {AlertKind.VIDEO_LOSS: CameraHealth.OFFLINE, AlertKind.TAMPER: CameraHealth.DEGRADED}
+"""How well a camera sees that says so."""
 
 
 class Location(Frozen):
@@ -124,6 +126,7 @@ def _alert(item: Any, delivery: Delivery) -> Draft:
         source_event_id=alert.id,
         revision=alert.revision,
         kind=alert.kind,
+        trouble=TROUBLES.get(alert.kind),
         vendor_type=alert.vendor_type,
         phase=alert.phase,
         status=alert.status,

@@ -34,7 +34,7 @@ from dispatch.ingest.message import (
     identity,
     tidy,
 )
-from domain.vocabulary import AlertKind, AlertPhase
+from domain.vocabulary import AlertKind, AlertPhase, CameraHealth
 
 MESSAGE = "NotificationMessage"
 HOLDERS = frozenset({"MetadataStream", "Notify", "PullMessagesResponse"})
@@ -70,6 +70,16 @@ KINDS: tuple[tuple[str, AlertKind], ...] = (
 )
 """Beginnings of topics, in lower case and without prefixes. Anything else is `other` with its topic beside it; so is
 Axis Object Analytics, whose events do not say what their scenario looks for."""
+TROUBLES: tuple[tuple[str, CameraHealth], ...] = (
+    ("videosource/signalloss", CameraHealth.OFFLINE),
+    ("videosource/globalscenechange", CameraHealth.DEGRADED),
+    ("videosource/imagetooblurry", CameraHealth.DEGRADED),
+    ("videosource/imagetoodark", CameraHealth.DEGRADED),
+    ("videosource/imagetoobright", CameraHealth.DEGRADED),
+    ("videosource/tampering", CameraHealth.DEGRADED),
+    ("ruleengine/tamperdetector", CameraHealth.DEGRADED),
+)
+"""How well a camera sees that says so, by the beginning of the topic. An opened casing does not cover the lens."""
 IDENTIFYING = ("accesscontrol/", "credential/", "ruleengine/recognition/face")
 FACES = re.compile(r"(?:^|/)face|face(?:detect|recogn|match|compar|capture)")
 """No interface and no surface."""
@@ -172,6 +182,7 @@ def _draft(message: Element, delivery: Delivery) -> Draft:
         source_event_id=identity(producer or delivery.camera or "", topic, *named, said.text),
         revision=operation,
         kind=next((kind for beginning, kind in KINDS if topic.lower().startswith(beginning)), AlertKind.OTHER),
+        trouble=next((health for beginning, health in TROUBLES if topic.lower().startswith(beginning)), None),
         vendor_type=clean(topic, 100),
         phase=_phase(operation, data),
         text=_words(source | key | data),

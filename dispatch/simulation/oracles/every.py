@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dispatch.simulation.oracles.aid import broken_aid
 from dispatch.simulation.oracles.alarms import broken_alarms
+from dispatch.simulation.oracles.cameras import broken_conditions
 from dispatch.simulation.oracles.casework import broken_cases
 from dispatch.simulation.oracles.cover import broken_cover
 from dispatch.simulation.oracles.headquarters import broken_headquarters
@@ -32,6 +33,7 @@ def broken_flows(world: World, story: Story) -> Iterator[str]:
     yield from broken_units(story)
     yield from broken_reservations(story, now)
     yield from broken_alarms(story)
+    yield from broken_conditions(story)
     yield from broken_headquarters(story, now)
     yield from broken_tree(story, now)
     yield from broken_cover(story, world.city.centers)
