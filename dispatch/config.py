@@ -10,7 +10,7 @@ import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
@@ -191,6 +191,12 @@ class Settings(BaseModel):
         90.0,
         unit="days",
         ge=0,
+    )
+    work_on: Literal["all", "urgent", "rest"] = _setting(
+        "DISPATCH_WORK_ON",
+        "What `dispatch work` works on. urgent: what stands between an alert and the boards, and gateways by NATS."
+        " rest: all else. On several cores start one of each; `all` alone uses one.",
+        "all",
     )
     archive_every_h: float = _setting(
         "DISPATCH_ARCHIVE_EVERY_H",

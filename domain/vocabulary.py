@@ -1,7 +1,6 @@
 """One word, one meaning. Every state is defined here, including what it is *not*.
 
-Category codes (`traffic.accident`) and agency codes (`police`) are data of the rulebook and the city, not enums.
-Text for people (zh, en) is never stored in events; it lives in `projections.texts`, keyed by these codes.
+Category and agency codes are data of the rulebook and the city. Text for people lives in `projections.texts`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -30,9 +30,9 @@ from dispatch.workers.archivist import keep_archived, run_archive
 from dispatch.workers.board_keeper import keep_boards
 from dispatch.workers.correlator import Correlator
 from dispatch.workers.ownership import AdvisoryOwnership
-from dispatch.workers.projector import projectors
+from dispatch.workers.projector import board_projector, other_projector
 from dispatch.workers.reactor import Reactor, run_reactor
-from dispatch.workers.reactors import Given, reactors
+from dispatch.workers.reactors import MAKERS, URGENT, Given, reactors
 from dispatch.workers.tasks import run_all
 from dispatch.workers.timers.watch import Timers
 
@@ -48,40 +48,57 @@ async def work(settings: Settings) -> None:
 
 
 def workers(base: Foundation, stop: asyncio.Event, left: LeftBehind) -> dict[str, Coroutine[Any, Any, None]]:
-    """Every task of a worker process, by name. Each owns its work by an advisory lock and takes over from the dead."""
-    dsn, log, directory, clock = database_url(base.settings), base.log, base.directory, base.clock
+    """Every task of this worker process, by name. Each owns its work by an advisory lock and takes over from the dead.
+
+    Which they are, `DISPATCH_WORK_ON` says (decision 0038).
+    """
+    tasks = {"directory": base.keeper.tail()}
+    if base.settings.work_on != "rest":
+        tasks |= _urgent(base, stop)
+    if base.settings.work_on != "urgent":
+        tasks |= _rest(base, stop, left)
+    return tasks
+
+
+def _urgent(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:
+    """What stands between an alert and the boards of those who answer it."""
+    board = board_projector(base.log, database_url(base.settings))
+    tasks = {"projector of the board": board.run(stop), **_react(base, stop, URGENT)}
+    return tasks | (_gateway_tasks(base, stop) if base.settings.nats_url is not None else {})
+
+
+def _rest(base: Foundation, stop: asyncio.Event, left: LeftBehind) -> dict[str, Coroutine[Any, Any, None]]:
+    """Everything else."""
+    dsn, log, clock = database_url(base.settings), base.log, base.clock
     own = partial(AdvisoryOwnership, dsn)
-
-    def react(reactor: Reactor) -> Coroutine[Any, Any, None]:
-        return run_reactor(reactor, log=base.log, scribe=base.scribe, ownership=own(reactor.name), stop=stop)
-
-    scribe, heard = base.scribe, base.hearing.heard
-    given = Given(log, directory, clock, scribe, base.positions, base.commitments())
     timers = Timers(
-        log=log, directory=directory, clock=clock, scribe=scribe, ownership=own("timers"), heard=heard, left=left
+        log=log,
+        directory=base.directory,
+        clock=clock,
+        scribe=base.scribe,
+        ownership=own("timers"),
+        heard=base.hearing.heard,
+        left=left,
     )
     tasks = {
-        "directory": base.keeper.tail(),
         "partitions": make_partitions(base.pool),
         "answers": forget_answers(base.pool, kept=timedelta(days=base.settings.idempotency_kept_days)),
-        **{name: projector.run(stop) for name, projector in projectors(base.log, dsn).items()},
-        **{reactor.name: react(reactor) for reactor in reactors(given)},
+        "projector": other_projector(log, dsn).run(stop),
+        **_react(base, stop, MAKERS.keys() - URGENT),
         "timers": timers.run(stop),
         "boards": keep_boards(log, PostgresBoardBaselines(base.pool), own("boards"), stop),
         "partners": run_partners(
-            log=base.log,
+            log=log,
             pool=base.pool,
             desk=partner_desk(base),
             city=base.settings.city,
             nats=nats_address(base.settings),
             ownership=own("partners"),
-            clock=base.clock,
+            clock=clock,
             ids=base.ids,
             stop=stop,
         ),
     }
-    if base.settings.nats_url is not None:
-        tasks |= _gateway_tasks(base, stop)
     if base.settings.archives_by_itself:
         tasks["archive"] = keep_archived(
             partial(run_archive, base.settings.environment()),
@@ -92,6 +109,18 @@ def workers(base: Foundation, stop: asyncio.Event, left: LeftBehind) -> dict[str
             every=timedelta(hours=base.settings.archive_every_h),
         )
     return tasks
+
+
+def _react(
+    base: Foundation, stop: asyncio.Event, kinds: Collection[type[Reactor]]
+) -> dict[str, Coroutine[Any, Any, None]]:
+    log, scribe = base.log, base.scribe
+    given = Given(log, base.directory, base.clock, scribe, base.positions, base.commitments())
+    dsn = database_url(base.settings)
+    return {
+        each.name: run_reactor(each, log=log, scribe=scribe, ownership=AdvisoryOwnership(dsn, each.name), stop=stop)
+        for each in reactors(given, kinds)
+    }
 
 
 def _gateway_tasks(base: Foundation, stop: asyncio.Event) -> dict[str, Coroutine[Any, Any, None]]:

@@ -13,7 +13,7 @@ from dispatch.telemetry import configure_logging
 
 
 @click.command()
-@with_settings("database_url", "nats_url", "data_dir", "log_level")
+@with_settings("database_url", "nats_url", "data_dir", "work_on", "log_level")
 def command(settings: Settings) -> None:
     """Run projections, reactors and the relay to partners until a signal ends it."""
     database_of(settings)

@@ -374,14 +374,14 @@ class Projector:
             connection.terminate()
 
 
-def projectors(log: EventLog, dsn: str) -> dict[str, Projector]:
-    """One for the board and one for all other projections, by the name of the task."""
-    name = tables.board.name
-    others = [projection for projection in PROJECTIONS.values() if projection.name != name]
-    return {
-        "projector of the board": Projector(log, dsn, projections=[PROJECTIONS[name]], page_every_s=BOARD_PAGE_EVERY_S),
-        "projector": Projector(log, dsn, projections=others),
-    }
+def board_projector(log: EventLog, dsn: str) -> Projector:
+    """Of the board, ahead of all others."""
+    return Projector(log, dsn, projections=[PROJECTIONS[tables.board.name]], page_every_s=BOARD_PAGE_EVERY_S)
+
+
+def other_projector(log: EventLog, dsn: str) -> Projector:
+    """Of all other projections."""
+    return Projector(log, dsn, projections=[one for name, one in PROJECTIONS.items() if name != tables.board.name])
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from dispatch.directory import Directory
@@ -48,7 +48,10 @@ MAKERS: Mapping[type[Reactor], Callable[[Given], Reactor]] = {
 TOPICS: Mapping[str, frozenset[str]] = {kind.name: kind.topics for kind in MAKERS}
 """What each of them works on, by its name."""
 
+URGENT: frozenset[type[Reactor]] = frozenset({Correlator, Router, Alarms})
+"""They stand between an alert and the boards of those who answer it."""
 
-def reactors(given: Given) -> list[Reactor]:
-    """One of each, for one process."""
-    return [make(given) for make in MAKERS.values()]
+
+def reactors(given: Given, kinds: Collection[type[Reactor]] = MAKERS.keys()) -> list[Reactor]:
+    """One of each kind, for one process."""
+    return [make(given) for kind, make in MAKERS.items() if kind in kinds]

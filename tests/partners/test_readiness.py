@@ -140,6 +140,22 @@ async def test_every_reactor_that_a_worker_starts_is_asked_after(dsn: str, tmp_p
     assert set(asked) <= started.keys()
 
 
+async def test_a_worker_for_what_is_urgent_and_one_for_the_rest_do_together_what_one_for_all_does(
+    dsn: str, tmp_path: Path
+) -> None:
+    """Each task once; the directory is everybody's own."""
+    found = {}
+    for work_on in ("all", "urgent", "rest"):
+        settings = Settings(database_url=dsn, data_dir=tmp_path, nats_url="nats://127.0.0.1:1", work_on=work_on)
+        async with foundation(settings) as base:
+            started = workers(base, asyncio.Event(), nobody_counts)
+            found[work_on] = sorted(started)
+            for work in started.values():
+                work.close()
+    assert sorted([*found["urgent"], *found["rest"]]) == sorted([*found["all"], "directory"])
+    assert {"correlator", "router", "alarms", "projector of the board", "gateways"} <= set(found["urgent"])
+
+
 async def test_a_reactor_that_is_there_and_gets_nowhere_is_named(pool: asyncpg.Pool, pg_log: PostgresLog) -> None:
     clock = StandingClock(SystemClock().now())
     event = decision(on(UNIT, 0))
