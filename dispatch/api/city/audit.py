@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Path, Query, Response
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.city.city import shown_operation
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.names import DirectoryNames
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Listing
 from dispatch.api.long_work import Operation
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
@@ -157,27 +157,22 @@ async def get_decision(
 
 @router.get("/audit/events", operation_id="audit_events", summary="The log itself")
 async def list_events(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     stream_id: UUID | None = None,
     topic: Annotated[list[str] | None, Query(max_length=50)] = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Every fact with its envelope, in order. Persons stay sealed."""
     filters = {"stream": stream_id, "topic": topic}
-    key = services.cursors.read("events", filters, cursor)
-    after = int(key[0]) if key is not None else 0
+    page = paging.of("events", filters)
+    after = page.after(int) or 0
     if stream_id is not None:
-        rows = await services.log.read_stream(stream_id, after_version=after, limit=limit + 1)
+        rows = await services.log.read_stream(stream_id, after_version=after, limit=page.limit + 1)
     else:
-        rows = await services.log.read_after(after, limit=limit + 1, topics=topic)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        behind = last.version if stream_id is not None else last.position
-        response.headers["Link"] = next_link(request, services.cursors.make("events", filters, [behind]))
-    return Listing(items=[_event(row) for row in rows[:limit]], position=(await services.log.tip()).position)
+        rows = await services.log.read_after(after, limit=page.limit + 1, topics=topic)
+    order = "version" if stream_id is not None else "position"
+    items = [_event(row) for row in page.cut(rows, order)]
+    return Listing(items=items, position=(await services.log.tip()).position)
 
 
 def _event(row: Any) -> dict[str, Any]:
