@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from dispatch.audit.replay import AsOf, pages
 from dispatch.ports import EventLog
@@ -17,6 +17,13 @@ from projections.fold import MemoryRows
 from projections.projection import Row
 from projections.queries import warnings as chains
 from projections.registry import PROJECTIONS
+
+
+class Ledger(Protocol):
+    """What stood in one of them."""
+
+    async def __call__(self, log: EventLog, moment: AsOf, at: datetime, *, in_force_only: bool) -> list[dict[str, Any]]:
+        """As it was known at the moment; in force at the instant, or all of it."""
 
 
 async def orders_as_of(log: EventLog, moment: AsOf, at: datetime, *, in_force_only: bool) -> list[dict[str, Any]]:

@@ -7,12 +7,10 @@ Nothing is ever lowered here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
-from dispatch.directory import Directory
-from dispatch.handling.scribe import Change
-from dispatch.ports import Clock, EventLog
-from dispatch.workers.by_incident import changes_by_incident, incident_after
+from dispatch.workers.by_incident import Follows, IncidentReactor, incident_after
 from domain.event import Event, Fact
 from domain.incident.admission import LIVE
 from domain.incident.decider import decide
@@ -33,35 +31,16 @@ from domain.vocabulary import MessageStatus
 SAY_HOW_BAD = (IncidentOpened, IncidentClassified, SeverityRaised, IncidentReopened)
 INPUTS = (*SAY_HOW_BAD, IncidentEscalated)
 """Facts after which an incident may be at a higher level."""
-PAGE_FACTS = 200
 
 
-class Alarms:
-    """The reactor."""
+class Alarms(IncidentReactor):
+    """The reactor: the alarm of each incident that the rules raise."""
 
     name = "alarms"
     topics = frozenset(event.name for event in INPUTS)
-    page_events = PAGE_FACTS
-    linger_s = 0.0
 
-    def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
-        self._log = log
-        self._directory = directory
-        self._clock = clock
-
-    async def prepare(self, mark: int) -> None:
-        """Nothing is remembered."""
-        assert mark >= 0, "marks start at 0"
-
-    async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
-        """The alarm of each incident of the page that the rules raise, on its state of now."""
-        await self._directory.reach(page[-1].position)
-        rulebook, now = self._directory.rulebook(), self._clock.now()
-        if not rulebook.plans:
-            return []
-        return await changes_by_incident(
-            page, self._log, partial(raised, rulebook=rulebook), now=now, rule_version=rulebook.version
-        )
+    def _rule(self, rulebook: Rulebook, now: datetime) -> Follows | None:  # noqa: ARG002  # raised at any time
+        return partial(raised, rulebook=rulebook) if rulebook.plans else None
 
 
 def raised(facts: Sequence[Fact[Event]], rulebook: Rulebook) -> tuple[Event, ...]:

@@ -12,9 +12,8 @@ from datetime import datetime
 from functools import partial
 
 from dispatch.directory import Directory
-from dispatch.handling.scribe import Change
-from dispatch.ports import Clock, EventLog
-from dispatch.workers.by_incident import changes_by_incident, incident_after
+from dispatch.ports import EventLog
+from dispatch.workers.by_incident import Follows, IncidentReactor, incident_after
 from domain.codec import for_fold
 from domain.event import Event, Fact
 from domain.incident.decider import IncidentState, decide
@@ -48,32 +47,16 @@ INPUTS = (
 TRIGGERS = (*INPUTS, SeverityRaised)
 """A worse severity may bring another plan, which tells others. Not one of the positions that a decision names: those
 recorded before there were plans are made again without it."""
-PAGE_FACTS = 200
 
 
-class Router:
-    """The reactor."""
+class Router(IncidentReactor):
+    """The reactor: one routing for each incident."""
 
     name = "router"
     topics = frozenset(event.name for event in TRIGGERS)
-    page_events = PAGE_FACTS
-    linger_s = 0.0
 
-    def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
-        self._log = log
-        self._directory = directory
-        self._clock = clock
-
-    async def prepare(self, mark: int) -> None:
-        """Nothing is remembered."""
-        assert mark >= 0, "marks start at 0"
-
-    async def decide(self, page: Sequence[Fact[Event]]) -> Sequence[Change]:
-        """One routing for each incident of the page, on its state of now."""
-        await self._directory.reach(page[-1].position)
-        rulebook, now = self._directory.rulebook(), self._clock.now()
-        follows = partial(routed, directory=self._directory, rulebook=rulebook, decided_at=now)
-        return await changes_by_incident(page, self._log, follows, now=now, rule_version=rulebook.version)
+    def _rule(self, rulebook: Rulebook, now: datetime) -> Follows:
+        return partial(routed, directory=self._directory, rulebook=rulebook, decided_at=now)
 
 
 def routed(

@@ -18,6 +18,7 @@ from tests.api import town
 from tests.api.conftest import Edge
 from tests.api.test_coverage_routes import attach, attachment, route
 from tests.api.test_problems import is_problem
+from tests.api.test_reading import every_page
 from tests.workers.town import HandClock
 
 EAST_CAMERA = str(town.camera(town.EAST_CAMERA))
@@ -177,6 +178,25 @@ async def test_a_silence_of_another_citys_gateway_of_the_same_name_is_none_of_it
     await connection.close()
     told = await edge.client.get(f"/v1/cameras/{EAST_CAMERA}/history", headers=edge.as_operator(STATION))
     assert [(one["what"], one["reason"]) for one in told.json()["spells"]] == [("silent", town.CITY)]
+
+
+async def test_cameras_and_their_outages_are_walked_page_by_page(edge: Edge) -> None:
+    await edge.project()
+    east, west = town.camera(town.EAST_CAMERA), town.camera(town.WEST_CAMERA)
+    connection = await asyncpg.connect(edge.dsn)
+    for camera_id, seconds in ((east, 90.000001), (west, 90.000002)):
+        await connection.execute(
+            "INSERT INTO read.camera_spells"
+            " (subject_id, kind, number, what, reason, began_at, began_position, ended_at)"
+            " VALUES ($1, 'health', 1, 'offline', '', '2024-06-05Z', 1, '2024-06-05Z'::timestamptz + $2::interval)",
+            *(camera_id, timedelta(seconds=seconds)),
+        )
+    await connection.close()
+    period = "since=2024-06-01T00:00:00Z&until=2024-07-01T00:00:00Z"
+    by_seconds = await every_page(edge, f"/v1/statistics/cameras/outages?{period}&limit=1", edge.as_role(Role.AUDITOR))
+    assert [[row["camera_id"] for row in page] for page in by_seconds] == [[str(west)], [str(east)]]
+    by_code = await every_page(edge, "/v1/cameras?bbox=103,30,105,31&limit=1", edge.as_operator("city.01"))
+    assert [[row["code"] for row in page] for page in by_code] == [[town.EAST_CAMERA], [town.WEST_CAMERA]]
 
 
 async def test_a_camera_attached_twice_remembers_both_and_coverage_asks_the_right_one(edge: Edge) -> None:

@@ -38,6 +38,28 @@ async def test_centers_are_walked_the_same_way(edge: Edge) -> None:
     assert [row["code"] for page in pages for row in page] == sorted(town.CENTERS)
 
 
+async def test_inboxes_rosters_sites_timelines_and_findings_are_walked_the_same_way(edge: Edge) -> None:
+    opened = [await edge.report(text="蜀都大道两车追尾") for _ in range(3)]
+    incident_id = opened[0]["incident_id"]
+    await edge.decide(incident_id, "accept", by="east-station.01", version=1)
+    await edge.project()
+    headers = edge.as_operator("city.01")
+    walked = {
+        "/v1/units?limit=1": ("call_sign", sorted(town.UNITS)),
+        "/v1/sites?limit=1": ("code", ["site-east-station", "site-west-station"]),
+        "/v1/search?q=追尾&limit=1": ("incident_id", [one["incident_id"] for one in reversed(opened)]),
+        "/v1/centers/east-station/inbox?limit=1": ("incident_id", [one["incident_id"] for one in opened[1:]]),
+    }
+    for path, (column, expected) in walked.items():
+        pages = await every_page(edge, path, headers)
+        assert [row[column] for page in pages for row in page] == expected, path
+    path = f"/v1/incidents/{incident_id}/timeline?view=full&limit="
+    (whole,) = await every_page(edge, path + "200", headers)
+    told = await every_page(edge, path + "1", headers)
+    assert [row for page in told for row in page] == whole
+    assert len(told) == len(whole) > 1
+
+
 async def test_a_cursor_of_another_list_is_400(edge: Edge) -> None:
     for _ in range(3):
         await edge.report()

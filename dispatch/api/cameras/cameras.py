@@ -6,10 +6,10 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from fastapi import Query, Request, Response
+from fastapi import Query
 
-from dispatch.api.http.cursors import next_link
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import Page, PagingOf
+from dispatch.api.http.shapes import Listing
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
@@ -43,9 +43,8 @@ def numbers(text: str, name: str, count: int) -> list[float]:
 
 @router.get("/cameras", operation_id="cameras_list", summary="Cameras by place, center or reference")
 async def list_cameras(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     bbox: Annotated[
         str | None, Query(max_length=100, description="west,south,east,north", examples=["104.05,30.65,104.08,30.67"])
     ] = None,
@@ -60,50 +59,45 @@ async def list_cameras(
     health: Health = None,
     armed: Armed = None,
     silent: Silent = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Say exactly one of `bbox`, `near`, `center_id` and `reference`."""
     if sum(value is not None for value in (bbox, near, center_id, reference)) != 1:
         raise Problem("invalid", "Say exactly one of bbox, near, center_id and reference.")
     filters: dict[str, Any] = {"bbox": bbox, "center": center_id, "class": site_class, "own": own}
     filters |= {"health": health, "armed": armed, "silent": silent}
-    key = services.cursors.read("cameras", filters, cursor)
-    after = str(key[0]) if key is not None else None
+    page = paging.of("cameras", filters)
     wanted = site_class.value if site_class is not None else None
     statement: Any
     if near is not None:
         lon, lat = numbers(near, "near", 2)
-        statement = queries.near(lon, lat, radius_m=radius_m, limit=limit, site_class=wanted)
+        statement = queries.near(lon, lat, radius_m=radius_m, limit=page.limit, site_class=wanted)
     elif reference is not None:
         statement = queries.by_reference(services.directory.city, reference)
     else:
-        statement = _by_code(services, bbox, center_id, after, limit, wanted)
+        statement = _by_code(services, bbox, center_id, page, wanted)
     so = None if health is None else health.value
     of_those = queries.in_condition(queries.owned(statement, is_own=own), health=so, armed=armed, silent=silent)
     rows = await services.database.rows(of_those)
-    if len(rows) > limit and near is None and reference is None:
-        cursor = services.cursors.make("cameras", filters, [rows[limit - 1]["code"]])
-        response.headers["Link"] = next_link(request, cursor)
-    return Listing(items=[item(row) for row in rows[:limit]])
+    is_by_code = near is None and reference is None
+    shown = page.cut(rows, "code") if is_by_code else rows[: page.limit]
+    return Listing(items=[item(row) for row in shown])
 
 
 def _by_code(
     services: Services,
     bbox: str | None,
     center_id: UUID | None,
-    after: str | None,
-    limit: int,
+    page: Page,
     site_class: str | None,
 ) -> Any:
     """Those in a box, or of a center."""
     if bbox is not None:
         box = queries.Box(*numbers(bbox, "bbox", 4))
-        return queries.inside(box, after_code=after, limit=limit, site_class=site_class)
+        return queries.inside(box, after_code=page.after(str), limit=page.limit, site_class=site_class)
     assert center_id is not None, "one of the four was said"
     center = services.directory.center(center_id)
     path = center.path if center is not None else (center_id,)
-    return queries.of_center(path, after_code=after, limit=limit, site_class=site_class)
+    return queries.of_center(path, after_code=page.after(str), limit=page.limit, site_class=site_class)
 
 
 @router.get("/cameras/{camera_id}", operation_id="cameras_get", summary="One camera", responses=declared(404))
@@ -117,27 +111,22 @@ async def get_camera(camera_id: UUID, services: ServicesOf) -> dict[str, Any]:
 
 @router.get("/sites", operation_id="sites_list", summary="Sites that host cameras")
 async def list_sites(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     site_class: SiteClass | None = None,
     center_id: UUID | None = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """By code."""
     table = tables.sites
     filters = {"class": site_class, "center": center_id}
-    key = services.cursors.read("sites", filters, cursor)
-    statement = sa.select(table).order_by(table.c.code).limit(limit + 1)
-    if key is not None:
-        statement = statement.where(table.c.code > str(key[0]))
+    page = paging.of("sites", filters)
+    statement = sa.select(table).order_by(table.c.code).limit(page.limit + 1)
+    after = page.after(str)
+    if after is not None:
+        statement = statement.where(table.c.code > after)
     if site_class is not None:
         statement = statement.where(table.c.site_class == site_class.value)
     if center_id is not None:
         statement = statement.where(table.c.path.contains([center_id]))
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        cursor = services.cursors.make("sites", filters, [rows[limit - 1]["code"]])
-        response.headers["Link"] = next_link(request, cursor)
-    return Listing(items=[site_item(row) for row in rows[:limit]])
+    return Listing(items=[site_item(row) for row in page.cut(rows, "code")])

@@ -7,15 +7,15 @@ from datetime import timedelta
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from dispatch.api.access.permissions import Caller, CallerOf, covers, require_center
 from dispatch.api.access.visibility import hidden_among, row_is_visible, withheld
 from dispatch.api.city.city import PERIOD_DAYS_MAX
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.names import DirectoryNames
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Listing
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
@@ -47,18 +47,15 @@ RATES: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 @router.get("/cases", operation_id="cases_list", summary="Cases you may see")
 async def list_cases(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     center_id: Annotated[UUID | None, Query(description="Filed by this center or one below it.")] = None,
     department: Annotated[str | None, Query(max_length=50, description="The agency that has it now.")] = None,
     phase: Annotated[list[CasePhase] | None, Query(max_length=20)] = None,
     lamp: Annotated[list[Lamp] | None, Query(max_length=10)] = None,
     class_code: Annotated[str | None, Query(max_length=100)] = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Newest first: what the caller's center filed, what lies below it, what it has to handle or to arbitrate."""
     await services.freshness.wait(min_position, ["cases"])
@@ -70,22 +67,19 @@ async def list_cases(
         class_code=class_code,
     )
     filters = {"only": repr(only), "center": caller.centers}
-    key = services.cursors.read("cases", filters, cursor)
+    page = paging.of("cases", filters)
     seen_by, agency = _sight(caller)
     statement = queries.listed(
         only,
         sight=caller.sight,
         seen_by=seen_by,
         agency=agency,
-        before_position=int(key[0]) if key is not None else None,
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     position = await services.freshness.position("cases")
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        cursor = services.cursors.make("cases", filters, [rows[limit - 1]["filed_position"]])
-        response.headers["Link"] = next_link(request, cursor)
-    return Listing(items=[item(row) for row in rows[:limit]], position=position)
+    return Listing(items=[item(row) for row in page.cut(rows, "filed_position")], position=position)
 
 
 def _sight(caller: Caller) -> tuple[tuple[UUID, ...] | None, str | None]:

@@ -8,22 +8,19 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf, covers
 from dispatch.api.access.visibility import require_known, visible_state, withheld
 from dispatch.api.centers.centers import center_of
 from dispatch.api.http.conditions import Asked, CreationOf, DecisionOf, MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.histories import Language, history_of
+from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import (
     CENTER,
     INCIDENT,
-    LIMIT,
     Body,
-    CursorParameter,
-    Limit,
     Listing,
     Note,
     Reason,
@@ -165,31 +162,28 @@ async def ask(body: AskBody, asked: CreationOf, response: Response) -> Written:
 @router.get("/centers/{center}/aid", operation_id="aid_list", summary="Aid of a center", responses=declared(404))
 async def list_aid(
     center: str,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     phase: AidPhase | None = None,
     overdue: Annotated[bool | None, Query(description="true: an answer was missed and still lacks.")] = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """What it and those below it asked for, and what they are asked for: newest first."""
     entry = center_of(services, caller, center)
     await services.freshness.wait(min_position, list(VIEWS))
     filters = {"center": entry.id, "phase": phase, "overdue": overdue}
-    key = services.cursors.read("aid", filters, cursor)
-    before = int(key[0]) if key is not None else None
-    rows = await services.database.rows(
-        queries.listed(
-            entry.id, sight=caller.sight, phase=phase, is_overdue=overdue, before_position=before, limit=limit
-        )
+    page = paging.of("aid", filters)
+    statement = queries.listed(
+        entry.id,
+        sight=caller.sight,
+        phase=phase,
+        is_overdue=overdue,
+        before_position=page.after(int),
+        limit=page.limit,
     )
-    if len(rows) > limit:
-        behind = services.cursors.make("aid", filters, [rows[limit - 1]["requested_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[item(row) for row in rows[:limit]])
+    rows = await services.database.rows(statement)
+    return Listing(items=[item(row) for row in page.cut(rows, "requested_position")])
 
 
 @router.get(
@@ -218,13 +212,10 @@ async def get_aid(
 )
 async def get_history(
     aid_id: UUID,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     language: Language = "zh",
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Every fact about it from the log, oldest first, for both sides and all above them."""
     requested = (await AidDesk(services.scribe).state(aid_id)).requested
@@ -232,7 +223,7 @@ async def get_history(
         raise not_found("This request for aid")
     if caller.center_id != requested.asked.center_id:
         await require_known(services, caller, requested.incident_id, "This request for aid")
-    return await history_of(services, caller, request, response, aid_id, language, cursor, limit, said=withheld)
+    return await history_of(services, caller, paging, aid_id, language, said=withheld)
 
 
 @router.post("/aid/{aid_id}/acknowledge", operation_id="aid_acknowledge", summary="It was read", responses=DECISION)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from dispatch.api.access.permissions import Caller, CallerOf, require_center
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.cursors import next_link
-from dispatch.api.http.shapes import LIMIT, Category, CenterOut, CursorParameter, Limit, Listing
-from dispatch.api.incidents.boards import board_cursor, link, page
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Category, CenterOut, Listing
+from dispatch.api.incidents.boards import BY_URGENCY, board_rows
 from dispatch.api.problems.problem import declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
@@ -59,31 +59,26 @@ def center_of(services: Services, caller: Caller, reference: str) -> CenterEntry
 
 @router.get("/centers", operation_id="centers_list", summary="All centers of the city")
 async def list_centers(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     kind: CenterKind | None = None,
     parent_id: UUID | None = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> list[CenterOut]:
     """In the order of their codes."""
     filters = {"kind": kind, "parent_id": parent_id}
-    key = services.cursors.read("centers", filters, cursor)
+    page = paging.of("centers", filters)
+    after = page.after(str)
     found = sorted(
         (
             center
             for center in services.directory.centers.values()
             if (kind is None or center.kind is kind)
             and (parent_id is None or center.parent_id == parent_id)
-            and (key is None or center.code > str(key[0]))
+            and (after is None or center.code > after)
         ),
         key=lambda center: center.code,
     )
-    if len(found) > limit:
-        cursor = services.cursors.make("centers", filters, [found[limit - 1].code])
-        response.headers["Link"] = next_link(request, cursor)
-    return [shown_center(center) for center in found[:limit]]
+    return [shown_center(center) for center in page.cut(found, "code")]
 
 
 @router.get("/centers/{center}", operation_id="centers_get", summary="One center", responses=declared(404))
@@ -103,17 +98,15 @@ async def get_center(center: str, services: ServicesOf, *, area: bool = False) -
 )
 async def get_board(
     center: str,
-    request: Request,
     response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     category: Category = None,
     agency: Annotated[list[str] | None, Query(max_length=50)] = None,
     min_severity: Severity = Severity.UNKNOWN,
     with_exercises: bool = True,  # a query parameter
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """What it owns, what lies below it, what it was told of, and what it is offered: most urgent first."""
     entry = center_of(services, caller, center)
@@ -130,14 +123,15 @@ async def get_board(
         "severity": min_severity,
         "ex": with_exercises,
     }
-    at = board_cursor(services.cursors.read("board", filters, cursor))
+    page = paging.of("board", filters)
     await services.freshness.wait(min_position, ["board"])
     also = services.directory.seen_from(entry.id)[1:]
-    statement = queries.for_center(entry.id, sight=caller.sight, also=also, cursor=at, limit=limit, only=only)
-    rows, position = await page(services, statement)
-    link(services, request, response, "board", filters, rows, limit)
+    statement = queries.for_center(
+        entry.id, sight=caller.sight, also=also, cursor=page.after(int, int), limit=page.limit, only=only
+    )
+    rows, position = await board_rows(services, statement)
     response.headers["Dispatch-Position"] = str(position)
-    return Listing(items=[item(row) for row in rows[:limit]], position=position)
+    return Listing(items=[item(row) for row in page.cut(rows, *BY_URGENCY)], position=position)
 
 
 @router.get(
@@ -148,20 +142,18 @@ async def get_board(
 )
 async def get_inbox(
     center: str,
-    request: Request,
     response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Incidents to accept, transfers to answer, escalations to act on."""
     entry = center_of(services, caller, center)
     filters = {"center": entry.id}
-    at = board_cursor(services.cursors.read("inbox", filters, cursor))
+    page = paging.of("inbox", filters)
     await services.freshness.wait(min_position, ["board"])
-    rows, position = await page(services, queries.inbox(entry.id, sight=caller.sight, cursor=at, limit=limit))
-    link(services, request, response, "inbox", filters, rows, limit)
+    statement = queries.inbox(entry.id, sight=caller.sight, cursor=page.after(int, int), limit=page.limit)
+    rows, position = await board_rows(services, statement)
     response.headers["Dispatch-Position"] = str(position)
-    return Listing(items=[inbox_item(row, entry.id) for row in rows[:limit]], position=position)
+    return Listing(items=[inbox_item(row, entry.id) for row in page.cut(rows, *BY_URGENCY)], position=position)

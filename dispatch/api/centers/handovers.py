@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from dispatch.api.access.matrix import DECIDERS
@@ -14,14 +14,11 @@ from dispatch.api.access.permissions import Caller, CallerOf, covers
 from dispatch.api.centers.centers import center_of
 from dispatch.api.centers.open_items import open_items_of
 from dispatch.api.http.conditions import Asked, CreationOf, DecisionOf, MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.histories import Language, hidden_in, history_of, without_hidden
+from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import (
     INCIDENT,
-    LIMIT,
     Body,
-    CursorParameter,
-    Limit,
     Listing,
     Note,
     Reason,
@@ -165,30 +162,21 @@ async def offer(center: str, body: OfferBody, asked: CreationOf, response: Respo
 )
 async def list_handovers(
     center: str,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     unsigned: Annotated[bool | None, Query(description="true: offered and not answered yet.")] = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Of the center and those below it, newest first; the items stand on each hand-over's own page."""
     entry = center_of(services, caller, center)
     await services.freshness.wait(min_position, list(VIEWS))
     filters = {"center": entry.id, "unsigned": unsigned}
-    key = services.cursors.read("handovers", filters, cursor)
-    before = int(key[0]) if key is not None else None
-    rows = await services.database.rows(
-        queries.listed(entry.id, is_unsigned=unsigned, before_position=before, limit=limit)
-    )
-    if len(rows) > limit:
-        behind = services.cursors.make("handovers", filters, [rows[limit - 1]["offered_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(
-        items=[line(row) for row in await _known(services, caller, await _with_aid(services, caller, rows[:limit]))]
-    )
+    page = paging.of("handovers", filters)
+    statement = queries.listed(entry.id, is_unsigned=unsigned, before_position=page.after(int), limit=page.limit)
+    rows = await services.database.rows(statement)
+    shown = await _with_aid(services, caller, page.cut(rows, "offered_position"))
+    return Listing(items=[line(row) for row in await _known(services, caller, shown)])
 
 
 @router.get(
@@ -224,17 +212,14 @@ async def get_handover(
 )
 async def get_history(
     handover_id: UUID,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     language: Language = "zh",
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Every fact about it from the log, oldest first."""
     await _visible(services, caller, handover_id)
-    return await history_of(services, caller, request, response, handover_id, language, cursor, limit)
+    return await history_of(services, caller, paging, handover_id, language)
 
 
 @router.post(

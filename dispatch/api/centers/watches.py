@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import Caller, CallerOf, covers
 from dispatch.api.access.visibility import require_known, visible_state
 from dispatch.api.http.conditions import Asked, CreationOf, MinPosition, StepOf
-from dispatch.api.http.cursors import next_link
+from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import (
     CENTER,
     INCIDENT,
-    LIMIT,
     Body,
-    CursorParameter,
-    Limit,
     Listing,
     Note,
     PlaceBody,
@@ -165,35 +162,29 @@ async def open_watch(body: OpenBody, asked: CreationOf, response: Response) -> W
 
 @router.get("/watches", operation_id="watches_list", summary="Watches that you are asked to keep")
 async def list_watches(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     *,
     in_force: bool = True,
     at: StorableInstant | None = None,
     incident_id: UUID | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Newest first: those that go on now (or `at` an instant); with `in_force=false` also those that are over."""
     await services.freshness.wait(min_position, list(VIEWS))
     filters = {"in_force": in_force, "at": at, "incident": incident_id, "center": caller.centers}
-    key = services.cursors.read("watches", filters, cursor)
+    page = paging.of("watches", filters)
     statement = queries.listed(
         _paths(services, caller),
         sight=caller.sight,
         at=at or services.clock.now() if in_force else at,
         incident_id=incident_id,
-        before_position=int(key[0]) if key is not None else None,
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        behind = services.cursors.make("watches", filters, [rows[limit - 1]["opened_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[item(row) for row in rows[:limit]])
+    return Listing(items=[item(row) for row in page.cut(rows, "opened_position")])
 
 
 @router.get(

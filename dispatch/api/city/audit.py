@@ -6,21 +6,23 @@ in the world by that time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Response
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.city.city import shown_operation
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.names import DirectoryNames
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Listing
 from dispatch.api.long_work import Operation
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
-from dispatch.audit.ledgers import instant_of, orders_as_of, warnings_as_of
+from dispatch.audit.ledgers import Ledger, instant_of, orders_as_of, warnings_as_of
 from dispatch.audit.replay import AsOf, as_of, board_as_of, commanded_at, decision_at, incident_as_of
 from dispatch.audit.wholeness import wholeness
 from dispatch.handling.scribe import as_fact
@@ -39,10 +41,31 @@ TrueAt = Annotated[StorableInstant | None, Query(description="Only what had happ
 Language = Annotated[Literal["zh", "en"], Query(description="Of the sentences.")]
 
 
-async def _moment(services: Services, position: int | None, at: Any, true_at: Any) -> AsOf:
-    if position is not None and at is not None:
-        raise Problem("invalid", "Say a position or an instant, not both.", errors=[("query:instant", "one of two")])
-    return await as_of(services.log, position=position, instant=at, true_at=true_at)
+@dataclass(frozen=True, slots=True)
+class Then:
+    """The past that is asked for: as known at a position or an instant, and only what had happened by `true_at`."""
+
+    services: Services
+    position: int | None
+    instant: datetime | None
+    true_at: datetime | None
+
+    async def moment(self) -> AsOf:
+        """Up to where the log is read. Raises `Problem` invalid if both are said."""
+        if self.position is not None and self.instant is not None:
+            raise Problem(
+                "invalid", "Say a position or an instant, not both.", errors=[("query:instant", "one of two")]
+            )
+        return await as_of(self.services.log, position=self.position, instant=self.instant, true_at=self.true_at)
+
+
+async def _then(
+    services: ServicesOf, position: Position = None, instant: Instant = None, true_at: TrueAt = None
+) -> Then:
+    return Then(services, position, instant, true_at)
+
+
+ThenOf = Annotated[Then, Depends(_then)]
 
 
 def _told(moment: AsOf) -> dict[str, Any]:
@@ -52,14 +75,12 @@ def _told(moment: AsOf) -> dict[str, Any]:
 @router.get("/audit/board", operation_id="audit_board", summary="A board as it was", responses=declared(404))
 async def get_board(
     services: ServicesOf,
+    then: ThenOf,
     center: Annotated[str | None, Query(max_length=64, description="Id or code; the whole city without it.")] = None,
     agency: Annotated[str | None, Query(max_length=50)] = None,
-    position: Position = None,
-    instant: Instant = None,
-    true_at: TrueAt = None,
 ) -> dict[str, Any]:
     """Folded from the log by the very function that keeps the live one, in the live order."""
-    moment = await _moment(services, position, instant, true_at)
+    moment = await then.moment()
     center_id: UUID | None = None
     also: tuple[UUID, ...] = ()
     if center is not None:
@@ -84,35 +105,30 @@ InForce = Annotated[bool, Query(description="false: all that stood in the ledger
 
 @router.get("/audit/orders", operation_id="audit_orders", summary="The orders in force as it was", responses=declared())
 async def list_orders(
-    services: ServicesOf,
-    position: Position = None,
-    instant: Instant = None,
-    true_at: TrueAt = None,
+    then: ThenOf,
     at: At = None,
     in_force: InForce = True,
 ) -> dict[str, Any]:
     """As it was known by a position or an instant, or as it was true with all that is known now."""
-    moment = await _moment(services, position, instant, true_at)
-    when = at or true_at or instant or await instant_of(services.log, moment, services.clock.now())
-    items = await orders_as_of(services.log, moment, when, in_force_only=in_force)
-    return {"as_of": _told(moment), "at": shown(when), "items": items}
+    return await _ledger(orders_as_of, then, at, in_force_only=in_force)
 
 
 @router.get(
     "/audit/warnings", operation_id="audit_warnings", summary="The warnings in force as it was", responses=declared()
 )
 async def list_warnings(
-    services: ServicesOf,
-    position: Position = None,
-    instant: Instant = None,
-    true_at: TrueAt = None,
+    then: ThenOf,
     at: At = None,
     in_force: InForce = True,
 ) -> dict[str, Any]:
     """As it was known by a position or an instant, or as it was true with all that is known now."""
-    moment = await _moment(services, position, instant, true_at)
-    when = at or true_at or instant or await instant_of(services.log, moment, services.clock.now())
-    items = await warnings_as_of(services.log, moment, when, in_force_only=in_force)
+    return await _ledger(warnings_as_of, then, at, in_force_only=in_force)
+
+
+async def _ledger(ledger: Ledger, then: Then, at: datetime | None, *, in_force_only: bool) -> dict[str, Any]:
+    moment, services = await then.moment(), then.services
+    when = at or then.true_at or then.instant or await instant_of(services.log, moment, services.clock.now())
+    items = await ledger(services.log, moment, when, in_force_only=in_force_only)
     return {"as_of": _told(moment), "at": shown(when), "items": items}
 
 
@@ -125,13 +141,11 @@ async def list_warnings(
 async def get_incident(
     incident_id: UUID,
     services: ServicesOf,
-    position: Position = None,
-    instant: Instant = None,
-    true_at: TrueAt = None,
+    then: ThenOf,
     language: Language = "zh",
 ) -> dict[str, Any]:
     """The card in its live shape, and every fact in words."""
-    moment = await _moment(services, position, instant, true_at)
+    moment = await then.moment()
     names = DirectoryNames(services.directory)
     replayed = await incident_as_of(services.log, incident_id, moment, language=language, called=names)
     if replayed is None:
@@ -157,27 +171,22 @@ async def get_decision(
 
 @router.get("/audit/events", operation_id="audit_events", summary="The log itself")
 async def list_events(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     stream_id: UUID | None = None,
     topic: Annotated[list[str] | None, Query(max_length=50)] = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Every fact with its envelope, in order. Persons stay sealed."""
     filters = {"stream": stream_id, "topic": topic}
-    key = services.cursors.read("events", filters, cursor)
-    after = int(key[0]) if key is not None else 0
+    page = paging.of("events", filters)
+    after = page.after(int) or 0
     if stream_id is not None:
-        rows = await services.log.read_stream(stream_id, after_version=after, limit=limit + 1)
+        rows = await services.log.read_stream(stream_id, after_version=after, limit=page.limit + 1)
     else:
-        rows = await services.log.read_after(after, limit=limit + 1, topics=topic)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        behind = last.version if stream_id is not None else last.position
-        response.headers["Link"] = next_link(request, services.cursors.make("events", filters, [behind]))
-    return Listing(items=[_event(row) for row in rows[:limit]], position=(await services.log.tip()).position)
+        rows = await services.log.read_after(after, limit=page.limit + 1, topics=topic)
+    order = "version" if stream_id is not None else "position"
+    items = [_event(row) for row in page.cut(rows, order)]
+    return Listing(items=items, position=(await services.log.tip()).position)
 
 
 def _event(row: Any) -> dict[str, Any]:

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from dispatch.api.access.permissions import Caller, CallerOf, require_center
 from dispatch.api.city.csv_table import csv_table
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.names import DirectoryNames
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing, answers
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Listing, answers
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import Services, ServicesOf
@@ -178,16 +178,13 @@ async def get_response_times(
     responses=declared(404),
 )
 async def get_cameras(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     since: Since,
     until: Until,
     center_id: UUID | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Of the incidents that a camera opened: false alarms, real ones, and the share of real ones among both.
 
@@ -197,17 +194,12 @@ async def get_cameras(
     wanted = center_counted(services, caller, center_id)
     await services.freshness.wait(min_position, ["board", "response_times"])
     filters = {"since": since, "until": until, "center": wanted}
-    key = services.cursors.read("camera-precision", filters, cursor)
-    after = (int(key[0]), UUID(str(key[1]))) if key is not None else None
+    page = paging.of("camera-precision", filters)
     statement = counters.precision(
-        sight=caller.sight, since=since, until=until, center_id=wanted, after=after, limit=limit
+        sight=caller.sight, since=since, until=until, center_id=wanted, after=page.after(int, UUID), limit=page.limit
     )
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        behind = services.cursors.make("camera-precision", filters, [last["false_alarms"], str(last["camera_id"])])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[_precise(services, row) for row in rows[:limit]])
+    return Listing(items=[_precise(services, row) for row in page.cut(rows, "false_alarms", "camera_id")])
 
 
 OUTAGES_EXAMPLE = {
@@ -230,16 +222,13 @@ OUTAGES_EXAMPLE = {
     responses={**declared(404), **answers(OUTAGES_EXAMPLE, "The longest out first.")},
 )
 async def get_outages(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     since: Annotated[StorableInstant, Query(description="From here on; write + as %2B.")],
     until: Annotated[StorableInstant, Query(description="… and before this.")],
     center_id: UUID | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Offline, or behind a silent gateway; what overlaps is one outage, and one that lasts counts up to now."""
     require_period(since, until)
@@ -247,21 +236,17 @@ async def get_outages(
     center = None if wanted is None else services.directory.center(wanted)
     await services.freshness.wait(min_position, ["cameras", "camera_spells", "gateways"])
     filters = {"since": since, "until": until, "center": wanted}
-    key = services.cursors.read("camera-outages", filters, cursor)
+    page = paging.of("camera-outages", filters)
     statement = conditions.outages(
         since=since,
         until=until,
         now=services.clock.now(),
         path=() if center is None else center.path,
-        after=(Decimal(str(key[0])), UUID(str(key[1]))) if key is not None else None,
-        limit=limit,
+        after=page.after(Decimal, UUID),
+        limit=page.limit,
     )
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        behind = services.cursors.make("camera-outages", filters, [str(last["seconds"]), str(last["camera_id"])])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[_outage(services, row) for row in rows[:limit]])
+    return Listing(items=[_outage(services, row) for row in page.cut(rows, "seconds", "camera_id")])
 
 
 def _outage(services: Services, row: Mapping[str, Any]) -> dict[str, Any]:

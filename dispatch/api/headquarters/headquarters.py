@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import Caller, CallerOf, covers
@@ -25,7 +25,8 @@ from dispatch.api.headquarters.headquarters_bodies import (
 )
 from dispatch.api.http.conditions import CreationOf
 from dispatch.api.http.histories import Language, history_of
-from dispatch.api.http.shapes import CENTER, LIMIT, CursorParameter, Limit, Listing, Written, answers, converted
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import CENTER, Listing, Written, answers, converted
 from dispatch.api.http.writing import INCIDENT_VIEWS, allowed, written
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
@@ -267,13 +268,10 @@ async def get_headquarters(code: Code, response: Response, services: ServicesOf,
 )
 async def get_history(
     code: Code,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     language: Language = "zh",
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Every fact about it from the log, oldest first, for those above and for who acts for it."""
     entry = await _entry(services, code)
@@ -281,7 +279,7 @@ async def get_history(
     acted = caller.operator_id in entry.staff
     if center is None or not (acted or covers(caller, center.path)):
         raise not_found("This headquarters")
-    return await history_of(services, caller, request, response, entry.id, language, cursor, limit)
+    return await history_of(services, caller, paging, entry.id, language)
 
 
 # --- Who ------------------------------------------------------------------------------------------------------------

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query
 
 from dispatch.api.access.permissions import Caller
 from dispatch.api.access.visibility import hidden_among
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.names import DirectoryNames
+from dispatch.api.http.paging import Paging
 from dispatch.api.http.shapes import Listing
 from dispatch.api.wiring import Services
 from dispatch.handling.scribe import as_fact
@@ -90,12 +90,9 @@ LISTED = frozenset({"incident_ids", "claims_moved"})
 async def history_of(
     services: Services,
     caller: Caller,
-    request: Request,
-    response: Response,
+    paging: Paging,
     stream_id: UUID,
     language: str,
-    cursor: str | None,
-    limit: int,
     *,
     said: Said = without_hidden,
 ) -> Listing:
@@ -103,15 +100,10 @@ async def history_of(
 
     `said`: the values of a fact as they are told, None for a fact that is left out, given what is hidden.
     """
-    filters = {"history": stream_id}
-    key = services.cursors.read("history", filters, cursor)
-    after = int(key[0]) if key is not None else 0
-    rows = await services.log.read_stream(stream_id, after_version=after, limit=limit + 1)
-    if len(rows) > limit:
-        behind = [rows[limit - 1].version]
-        response.headers["Link"] = next_link(request, services.cursors.make("history", filters, behind))
+    page = paging.of("history", {"history": stream_id})
+    rows = await services.log.read_stream(stream_id, after_version=page.after(int) or 0, limit=page.limit + 1)
     names = DirectoryNames(services.directory)
-    facts = [as_fact(row) for row in rows[:limit]]
+    facts = [as_fact(row) for row in page.cut(rows, "version")]
     hidden = await hidden_in(services, caller, [fact.plain() for fact in facts])
     told = [(fact, said(dict(fact.plain()), hidden)) for fact in facts]
     items = [_told(fact, values, language, names) for fact, values in told if values is not None]

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from dispatch.api.http.cursors import CURSOR_CHARACTERS_MAX, LIMIT_DEFAULT, LIMIT_MAX
+from dispatch.api.http.cursors import LIMIT_DEFAULT, LIMIT_MAX
 from domain.event import GeoPoint, MediaReference, OriginalPoint, Place
 from domain.geography import gcj02_to_wgs84
 from domain.storable import UNSTORABLE, StorableInstant, is_storable
@@ -19,10 +19,6 @@ Reason = Annotated[str, Field(min_length=1, max_length=2_000, description=LEAVES
 Note = Annotated[str | None, Field(min_length=1, max_length=2_000, description=LEAVES)]
 
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description=f"Rows of a page, at most {LIMIT_MAX}.")]
-CursorParameter = Annotated[
-    str | None,
-    Query(max_length=CURSOR_CHARACTERS_MAX, description="From the `Link` header of the page before; opaque."),
-]
 Category = Annotated[list[str] | None, Query(description="Only these categories; repeat for several.", max_length=50)]
 LIMIT = LIMIT_DEFAULT
 

@@ -14,13 +14,10 @@ from pydantic import Field
 from dispatch.api.access.permissions import CallerOf, covers
 from dispatch.api.access.visibility import visible_state, visible_unit
 from dispatch.api.http.conditions import Asked, CreationOf, MinPosition, StepOf
-from dispatch.api.http.cursors import next_link
+from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import (
-    LIMIT,
     UNIT,
     Body,
-    CursorParameter,
-    Limit,
     Listing,
     PointBody,
     Reason,
@@ -229,37 +226,31 @@ async def cancel(assignment_id: UUID, body: WithReason, asked: StepOf, request: 
 
 @router.get("/units", operation_id="units_list", summary="The roster")
 async def list_units(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     center_id: UUID | None = None,
     agency: Annotated[str | None, Query(max_length=50)] = None,
     status: Annotated[list[UnitStatus] | None, Query(max_length=10)] = None,
     kind: Annotated[list[UnitKind] | None, Query(max_length=20)] = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Units based at the caller's center and below it, or of the caller's agency, by call sign."""
     await services.freshness.wait(min_position, ["units"])
     base, agency = _roster_of(services, caller, center_id, agency)
     filters = {"center": base, "agency": agency, "status": status, "kind": kind}
-    key = services.cursors.read("units", filters, cursor)
+    page = paging.of("units", filters)
     statement = queries.roster(
         center_id=base,
         agency=agency,
         statuses=[found.value for found in status or ()],
         kinds=[found.value for found in kind or ()],
-        after_call_sign=str(key[0]) if key is not None else None,
-        limit=limit,
+        after_call_sign=page.after(str),
+        limit=page.limit,
     )
     position = await services.freshness.position("units")
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        cursor = services.cursors.make("units", filters, [rows[limit - 1]["call_sign"]])
-        response.headers["Link"] = next_link(request, cursor)
-    known = await known_assignments(services, caller, rows[:limit])
+    known = await known_assignments(services, caller, page.cut(rows, "call_sign"))
     return Listing(items=[item(row) for row in known], position=position)
 
 

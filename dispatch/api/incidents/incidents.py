@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Query, Response
 
 from dispatch.api.access.permissions import Caller, CallerOf
 from dispatch.api.access.visibility import hidden_among, names_hidden_in, row_is_visible, unnamed, visible_row
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.names import DirectoryNames
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import Page, PagingOf
+from dispatch.api.http.shapes import LIMIT, Limit, Listing
+from dispatch.api.incidents.boards import BY_URGENCY
 from dispatch.api.partners.partner_view import partner_items
 from dispatch.api.problems.problem import Problem, declared, not_found
 from dispatch.api.routing import protected
@@ -25,6 +26,7 @@ from projections.queries.progress import position as position_of
 
 router = protected("incidents")
 
+NEWEST_FIRST = ("opened_position",)
 ALERTS_ON_CARD = 50
 CAMERA_RADIUS_M = 300.0
 OTHER_INCIDENTS = {
@@ -45,30 +47,23 @@ IfNoneMatch = Annotated[
 
 @router.get("/incidents", operation_id="incidents_list", summary="Incidents you may see")
 async def list_incidents(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     number: Annotated[str | None, Query(max_length=50, description="As people say it on the radio.")] = None,
     camera_id: UUID | None = None,
     state: Annotated[Literal["open", "ended"], Query(description="On a board, or gone from it.")] = "open",
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Open ones most urgent first; ended ones, and those of one camera, newest first."""
     await services.freshness.wait(min_position, ["board"])
     filters = {"number": number, "camera": camera_id, "state": state, "center": caller.centers}
-    key = services.cursors.read("incidents", filters, cursor)
-    statement, by_urgency = _listing(services, caller, number, camera_id, state, key, limit)
+    page = paging.of("incidents", filters)
+    statement, order = _listing(services, caller, number, camera_id, state, page)
     async with services.database.snapshot() as moment:
         reached = await moment.row(position_of(["board"]))
         rows = await moment.rows(statement)
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        behind = [last["priority"], last["opened_position"]] if by_urgency else [last["opened_position"]]
-        response.headers["Link"] = next_link(request, services.cursors.make("incidents", filters, behind))
-    shown = [item(row) for row in rows[:limit] if row_is_visible(services, caller, row)]
+    shown = [item(row) for row in page.cut(rows, *order) if row_is_visible(services, caller, row)]
     return Listing(items=shown, position=_first(reached))
 
 
@@ -78,25 +73,26 @@ def _listing(
     number: str | None,
     camera_id: UUID | None,
     state: str,
-    key: list[Any] | None,
-    limit: int,
-) -> tuple[Any, bool]:
-    """The statement, and whether it is ordered by urgency. What a caller may not see is dropped after it, too."""
-    newest = int(key[0]) if key is not None else None
+    page: Page,
+) -> tuple[Any, tuple[str, ...]]:
+    """The statement, and the columns that it is in order of. What a caller may not see is dropped after it, too."""
     if number is not None:
-        return board.by_number(services.directory.city, number, sight=caller.sight), False
+        return board.by_number(services.directory.city, number, sight=caller.sight), NEWEST_FIRST
     if camera_id is not None:
-        return board.by_camera(camera_id, sight=caller.sight, before_position=newest, limit=limit), False
+        before = page.after(int)
+        return board.by_camera(camera_id, sight=caller.sight, before_position=before, limit=page.limit), NEWEST_FIRST
     center_id = services.directory.root().id if caller.sees_everything else caller.center_id
     if center_id is None:
         raise Problem("forbidden", "Your token names no center, so no list is yours. Ask for an incident by its id.")
     also = sorted(caller.commanded)
     if state == "ended":
-        return board.ended(center_id, sight=caller.sight, also=also, before_position=newest, limit=limit), False
-    at = (int(key[0]), int(key[1])) if key is not None else None
+        before = page.after(int)
+        ended = board.ended(center_id, sight=caller.sight, also=also, before_position=before, limit=page.limit)
+        return ended, NEWEST_FIRST
+    at = page.after(int, int)
     if caller.sees_everything:
-        return board.for_city(sight=caller.sight, cursor=at, limit=limit), True
-    return board.for_center(center_id, sight=caller.sight, also=also, cursor=at, limit=limit), True
+        return board.for_city(sight=caller.sight, cursor=at, limit=page.limit), BY_URGENCY
+    return board.for_center(center_id, sight=caller.sight, also=also, cursor=at, limit=page.limit), BY_URGENCY
 
 
 @router.get(
@@ -156,35 +152,30 @@ async def get_incident(
 )
 async def get_timeline(
     incident_id: UUID,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     language: Annotated[Literal["zh", "en"], Query(description="Of the sentences.")] = "zh",
     view: Annotated[Literal["narrative", "full"], Query(description="The story, or every fact.")] = "narrative",
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Oldest first."""
     await services.freshness.wait(min_position, ["board", "timeline"])
     await visible_row(services, caller, incident_id)
     filters = {"incident": incident_id, "view": view}
-    key = services.cursors.read("timeline", filters, cursor)
-    after = int(key[0]) if key is not None else 0
+    page = paging.of("timeline", filters)
+    after = page.after(int) or 0
     narrative = view == "narrative"
     async with services.database.snapshot() as moment:
         reached = await moment.row(position_of(["timeline"]))
         rows = await moment.rows(
-            incidents.timeline(incident_id, after_position=after, limit=limit, narrative=narrative)
+            incidents.timeline(incident_id, after_position=after, limit=page.limit, narrative=narrative)
         )
-    if len(rows) > limit:
-        cursor = services.cursors.make("timeline", filters, [rows[limit - 1]["position"]])
-        response.headers["Link"] = next_link(request, cursor)
+    rows = page.cut(rows, "position")
     names = DirectoryNames(services.directory)
-    others = [_other(row) for row in rows[:limit]]
+    others = [_other(row) for row in rows]
     hidden = await hidden_among(services, caller, others)
-    naming = [row["values"] for row in rows[:limit] if row["event"] in ELSEWHERE]
+    naming = [row["values"] for row in rows if row["event"] in ELSEWHERE]
     secret = await names_hidden_in(services, caller, naming)
     told = [
         {
@@ -192,7 +183,7 @@ async def get_timeline(
             "values": unnamed(row["values"], secret),
             "text": texts.sentence(row["event"], unnamed(row["values"], secret, ANOTHER[language]), language, names),
         }
-        for row, other in zip(rows[:limit], others, strict=False)
+        for row, other in zip(rows, others, strict=True)
         if other not in hidden
     ]
     return Listing(items=told, position=_first(reached))
@@ -223,34 +214,28 @@ async def get_cameras(
 
 @router.get("/search", operation_id="search", summary="Find incidents by number, place, camera or words")
 async def find(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     q: Annotated[str, Query(min_length=1, max_length=200, examples=["天府广场 追尾"])],
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """All words must match, in the incident, its reports or its notes. Persons are sealed and never found here."""
     await services.freshness.wait(min_position, ["board", "search"])
     filters = {"q": q, "center": caller.centers}
-    key = services.cursors.read("search", filters, cursor)
+    page = paging.of("search", filters)
     statement = search.incidents(
         q,
         sight=caller.sight,
         center_id=None if caller.sees_everything else caller.center_id,
         also=sorted(caller.commanded),
-        before_position=int(key[0]) if key is not None else None,
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     if statement is None:
         return Listing(items=[])
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        cursor = services.cursors.make("search", filters, [rows[limit - 1]["opened_position"]])
-        response.headers["Link"] = next_link(request, cursor)
-    visible = [row for row in rows[:limit] if row_is_visible(services, caller, row)]
+    visible = [row for row in page.cut(rows, "opened_position") if row_is_visible(services, caller, row)]
     found = await services.database.rows(search.excerpts(q, [row["incident_id"] for row in visible]))
     why: dict[UUID, list[dict[str, str]]] = {}
     for excerpt in found:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Response
+from fastapi import Depends, Header, Query, Response
 
 from dispatch.api.access.permissions import Caller, CallerOf, require_agency
 from dispatch.api.centers.centers import center_of
@@ -32,6 +33,33 @@ LastEventId = Annotated[
     Header(alias="Last-Event-ID", description="The position of the last page seen; browsers send it by themselves."),
 ]
 After = Annotated[int | None, Query(ge=0, le=2**62, description="The same as Last-Event-ID, for clients without it.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where a reader says that it stopped reading."""
+
+    last_event_id: str | None
+    after: int | None
+
+    def position(self) -> int | None:
+        """The position to go on behind; None: a snapshot is wanted. Raises `Problem` invalid."""
+        if self.last_event_id is None:
+            return self.after
+        if not _POSITION.fullmatch(self.last_event_id):
+            raise Problem(
+                "invalid",
+                "Last-Event-ID must be the id of a page event of this stream. Leave it out for a snapshot.",
+                errors=[("header:last-event-id", "not a position")],
+            )
+        return int(self.last_event_id)
+
+
+async def _resumption(last_event_id: LastEventId = None, after: After = None) -> Resumption:
+    return Resumption(last_event_id, after)
+
+
+ResumptionOf = Annotated[Resumption, Depends(_resumption)]
 
 STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -63,8 +91,7 @@ async def stream_center(
     center: str,
     services: ServicesOf,
     caller: CallerOf,
-    last_event_id: LastEventId = None,
-    after: After = None,
+    resumed: ResumptionOf,
     category: Category = None,
 ) -> Response:
     """A snapshot, or what changed since the position given; then every change, page by page."""
@@ -74,7 +101,7 @@ async def stream_center(
     # Who commands a headquarters knows for that of no restricted incident of the centers that it commands.
     is_own = caller.center_id == entry.id and key[0] == "center"
     above = None if caller.sees_everything or is_own else caller.center_id
-    return await _stream(services, caller, key, above, last_event_id, after, category)
+    return await _stream(services, caller, key, above, resumed, category)
 
 
 @router.get(
@@ -88,15 +115,14 @@ async def stream_agency(
     agency: str,
     services: ServicesOf,
     caller: CallerOf,
-    last_event_id: LastEventId = None,
-    after: After = None,
+    resumed: ResumptionOf,
     category: Category = None,
 ) -> Response:
     """A snapshot, or what changed since the position given; then every change, page by page."""
     require_agency(caller, agency)
     if services.directory.agency(agency) is None:
         raise not_found("This agency")
-    return await _stream(services, caller, ("agency", agency), None, last_event_id, after, category)
+    return await _stream(services, caller, ("agency", agency), None, resumed, category)
 
 
 @router.get(
@@ -109,8 +135,7 @@ async def stream_agency(
 async def stream_orders(
     services: ServicesOf,
     caller: CallerOf,
-    last_event_id: LastEventId = None,
-    after: After = None,
+    resumed: ResumptionOf,
     kind: Annotated[list[OrderKind] | None, Query(description="Only orders of these kinds.")] = None,
 ) -> Response:
     """Those that are not over, or what changed since the position given; then every change: issued, answered, amended,
@@ -118,7 +143,7 @@ async def stream_orders(
 
     Whether one is in force is not told, for that changes with the clock: compare `effective_at` and `ends_at`.
     """
-    return await _stream(services, caller, (ORDERS, _viewer(caller)), None, last_event_id, after, kind)
+    return await _stream(services, caller, (ORDERS, _viewer(caller)), None, resumed, kind)
 
 
 def _viewer(caller: Caller) -> Viewer:
@@ -135,19 +160,10 @@ async def _stream(
     caller: Caller,
     key: Key,
     above: Above,
-    last_event_id: str | None,
-    after: int | None,
+    resumed: Resumption,
     category: Sequence[str] | None,
 ) -> LiveResponse:
-    position = after
-    if last_event_id is not None:
-        if not _POSITION.fullmatch(last_event_id):
-            raise Problem(
-                "invalid",
-                "Last-Event-ID must be the id of a page event of this stream. Leave it out for a snapshot.",
-                errors=[("header:last-event-id", "not a position")],
-            )
-        position = int(last_event_id)
+    position = resumed.position()
     life_s = None
     if caller.expires_at_s is not None:
         life_s = max(0.0, caller.expires_at_s - services.clock.now().timestamp())

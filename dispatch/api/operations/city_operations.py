@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf, require_center
 from dispatch.api.cameras.coverage import RANGE_M, ROUTE_EXAMPLE, LineString, cannot_see, eyes_along, shown_coverage
 from dispatch.api.http.conditions import CreationOf, MinPosition
-from dispatch.api.http.cursors import next_link
-from dispatch.api.http.shapes import CENTER, LIMIT, Body, CursorParameter, Limit, Listing, Written, answers, examples
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import CENTER, Body, Listing, Written, answers, examples
 from dispatch.api.http.writing import written
 from dispatch.api.operations.operation_access import VIEWS, centers_of, row_of
 from dispatch.api.problems.problem import declared, not_found
@@ -126,26 +126,19 @@ async def plan(body: PlanBody, asked: CreationOf, response: Response) -> Written
 
 @router.get("/city-operations", operation_id="city_operations_list", summary="Operations you may know of")
 async def list_operations(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     phase: Literal["planned", "under_way", "ended"] | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Newest first."""
     await services.freshness.wait(min_position, list(VIEWS))
     filters = {"phase": phase, "center": caller.center_id}
-    key = services.cursors.read("city-operations", filters, cursor)
-    before = int(key[0]) if key is not None else None
-    statement = queries.listed(centers_of(caller), phase=phase, before_position=before, limit=limit)
+    page = paging.of("city-operations", filters)
+    statement = queries.listed(centers_of(caller), phase=phase, before_position=page.after(int), limit=page.limit)
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        behind = services.cursors.make("city-operations", filters, [rows[limit - 1]["planned_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[item(row) for row in rows[:limit]])
+    return Listing(items=[item(row) for row in page.cut(rows, "planned_position")])
 
 
 @router.get(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.access.visibility import visible_state
 from dispatch.api.http.conditions import Asked, MinPosition, StepOf
-from dispatch.api.http.cursors import next_link
-from dispatch.api.http.shapes import LIMIT, Body, CursorParameter, Limit, Listing, Reason, Written, examples
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Body, Listing, Reason, Written, examples
 from dispatch.api.http.writing import INCIDENT_VIEWS, allowed, written
 from dispatch.api.operations.operation_access import VIEWS, known, owned, request_of, row_of
 from dispatch.api.orders.order_bodies import Geometry
@@ -149,30 +149,24 @@ async def set_labels(code: Code, body: LabelsBody, asked: StepOf, response: Resp
 )
 async def list_incidents(
     code: Code,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Newest first, those that have ended too."""
     row = await row_of(services, caller, code, min_position)
     await services.freshness.wait(min_position, ["board"])
     filters = {"operation": row["operation_id"]}
-    key = services.cursors.read("operation-incidents", filters, cursor)
+    page = paging.of("operation-incidents", filters)
     statement = board.of_operation(
         row["operation_id"],
         sight=caller.sight,
-        before_position=int(key[0]) if key is not None else None,
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     rows: list[Any] = await services.database.rows(statement)
-    if len(rows) > limit:
-        behind = services.cursors.make("operation-incidents", filters, [rows[limit - 1]["opened_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[item(one) for one in rows[:limit]])
+    return Listing(items=[item(one) for one in page.cut(rows, "opened_position")])
 
 
 def _request(asked: Asked, code: str, body: Body, incident_id: UUID) -> Any:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID, uuid5
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.access.visibility import visible_state
 from dispatch.api.http.conditions import CreationOf, MinPosition
-from dispatch.api.http.cursors import next_link
-from dispatch.api.http.shapes import LIMIT, Body, CursorParameter, Limit, Listing, PlaceBody, Written, examples
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Body, Listing, PlaceBody, Written, examples
 from dispatch.api.http.writing import allowed
 from dispatch.api.operations.operation_access import request_of, row_of, taken_part
 from dispatch.api.problems.problem import declared
@@ -70,33 +70,27 @@ class SituationBody(Body):
 )
 async def list_points(
     code: Code,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     kind: PointKind | None = None,
     status: PointStatus | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """The last found first; each as it was last reported."""
     row = await row_of(services, caller, code, min_position)
     filters = {"operation": row["operation_id"], "kind": kind, "status": status}
-    key = services.cursors.read("operation-points", filters, cursor)
+    page = paging.of("operation-points", filters)
     statement = queries.points(
         row["operation_id"],
         sight=caller.sight,
         kind=kind.value if kind is not None else None,
         status=status.value if status is not None else None,
-        before_position=int(key[0]) if key is not None else None,
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        behind = services.cursors.make("operation-points", filters, [rows[limit - 1]["first_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[point_item(one) for one in rows[:limit]])
+    return Listing(items=[point_item(one) for one in page.cut(rows, "first_position")])
 
 
 @router.post(

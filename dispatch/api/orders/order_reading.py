@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 
 from dispatch.api.access.permissions import Caller, CallerOf, covers
 from dispatch.api.access.visibility import require_known, withheld
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.histories import Language, history_of
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import Page, PagingOf
+from dispatch.api.http.shapes import Listing
 from dispatch.api.incidents.incidents import IfNoneMatch
 from dispatch.api.orders import order_cap
 from dispatch.api.partners.partner_view import order_for_partner
@@ -48,10 +48,9 @@ class CapResponse(Response):
 
 @router.get("/orders", operation_id="orders_list", summary="Orders you may see")
 async def list_orders(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     in_force: Annotated[bool | None, Query(description="true: in force now.")] = None,
     at: Annotated[StorableInstant | None, Query(description="In force at this instant; + as %2B.")] = None,
     center_id: Annotated[UUID | None, Query(description="Issued by or addressed to this center.")] = None,
@@ -60,8 +59,6 @@ async def list_orders(
     status: MessageStatus | None = None,
     overdue: Annotated[bool | None, Query(description="true: an acknowledgement was missed and still lacks.")] = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Newest first. Exercises and tests stand among them and say so in `status` and `is_exercise`."""
     await services.freshness.wait(min_position, VIEWS)
@@ -76,25 +73,28 @@ async def list_orders(
     )
     asked = {"in_force": in_force, "at": at, "center": center_id, "agency": agency, "kind": kind}
     filters = {**asked, "status": status, "overdue": overdue, "as": caller.centers, "for": caller.agency}
-    key = services.cursors.read("orders", filters, cursor)
-    statement = _listing(caller, only, None if key is None else int(key[0]), limit)
+    page = paging.of("orders", filters)
+    statement = _listing(caller, only, page)
     async with services.database.snapshot() as moment:
         reached = await moment.row(position_of(VIEWS))
         rows = await moment.rows(statement)
-    if len(rows) > limit:
-        behind = [rows[limit - 1]["issued_position"]]
-        response.headers["Link"] = next_link(request, services.cursors.make("orders", filters, behind))
-    return Listing(items=[orders.item(row, at or now) for row in rows[:limit]], position=_first(reached))
+    shown = [orders.item(row, at or now) for row in page.cut(rows, "issued_position")]
+    return Listing(items=shown, position=_first(reached))
 
 
-def _listing(caller: Caller, only: queries.OrderFilter, before_position: int | None, limit: int) -> Any:
+def _listing(caller: Caller, only: queries.OrderFilter, page: Page) -> Any:
     center_ids = agency = None
     if not caller.sees_everything:
         if caller.center_id is None:
             raise Problem("forbidden", "Your token names no center, so no list is yours. Ask for an order by its id.")
         center_ids, agency = caller.centers, caller.agency if caller.speaks_for_agency else None
     return queries.listed(
-        only, sight=caller.sight, center_ids=center_ids, agency=agency, before_position=before_position, limit=limit
+        only,
+        sight=caller.sight,
+        center_ids=center_ids,
+        agency=agency,
+        before_position=page.after(int),
+        limit=page.limit,
     )
 
 
@@ -145,17 +145,14 @@ async def get_order(
 )
 async def get_history(
     order_id: UUID,
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     language: Language = "zh",
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Every fact about it from the log, oldest first, with the order as it stood after each change."""
     await visible_order(services, caller, order_id)
-    return await history_of(services, caller, request, response, order_id, language, cursor, limit, said=withheld)
+    return await history_of(services, caller, paging, order_id, language, said=withheld)
 
 
 @router.get(

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.cursors import next_link
 from dispatch.api.http.database import Row, Snapshot
-from dispatch.api.http.shapes import LIMIT, CursorParameter, Limit, Listing
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Listing
 from dispatch.api.problems.problem import declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import ServicesOf
@@ -33,15 +33,12 @@ Instant = Annotated[StorableInstant | None, Query(description="As known and in f
 
 @router.get("/warnings", operation_id="warnings_list", summary="Public warnings")
 async def list_warnings(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     in_force: Annotated[bool | None, Query(description="true: in force now.")] = None,
     at: Instant = None,
     status: MessageStatus | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """The last message of each warning, newest first; with `in_force` or `at` only what is in force.
 
@@ -50,21 +47,19 @@ async def list_warnings(
     await services.freshness.wait(min_position, VIEWS)
     now = services.clock.now()
     filters = {"in_force": in_force, "at": at, "status": status}
-    key = services.cursors.read("warnings", filters, cursor)
+    page = paging.of("warnings", filters)
     statement = queries.listed(
         in_force_at=at or (now if in_force else None),
         known_at=at,
         status=status,
-        before_position=None if key is None else int(key[0]),
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     async with services.database.snapshot() as moment:
         reached = await moment.row(position_of(VIEWS))
         rows = await moment.rows(statement)
-    if len(rows) > limit:
-        behind = [rows[limit - 1]["received_position"]]
-        response.headers["Link"] = next_link(request, services.cursors.make("warnings", filters, behind))
-    items = [warnings.item(row, queries.state_of(row, None, at or now), None) for row in rows[:limit]]
+    shown = page.cut(rows, "received_position")
+    items = [warnings.item(row, queries.state_of(row, None, at or now), None) for row in shown]
     return Listing(items=items, position=int(next(iter(reached.values()), 0) or 0) if reached else 0)
 
 

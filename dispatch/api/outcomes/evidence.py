@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import Caller, CallerOf, covers
 from dispatch.api.access.visibility import require_known, visible_state
 from dispatch.api.http.conditions import Asked, CreationOf, DecisionOf, MinPosition
-from dispatch.api.http.cursors import next_link
+from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import (
     INCIDENT,
-    LIMIT,
     Body,
-    CursorParameter,
-    Limit,
     Listing,
     Reason,
     Written,
@@ -182,34 +179,28 @@ async def ask(body: AskBody, asked: CreationOf, response: Response) -> Written:
 
 @router.get("/evidence/requests", operation_id="evidence_list", summary="Recordings asked for")
 async def list_requests(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     phase: Literal["requested", "provided", "unavailable"] | None = None,
     incident_id: UUID | None = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """What your center asked for, and what it can provide; newest first."""
     await services.freshness.wait(min_position, list(VIEWS))
     filters = {"phase": phase, "incident": incident_id, "center": caller.centers}
-    key = services.cursors.read("evidence", filters, cursor)
+    page = paging.of("evidence", filters)
     statement = queries.listed(
         sight=caller.sight,
         center_id=None if caller.sees_everything else caller.center_id,
         also=sorted(caller.commanded),
         phase=phase,
         incident_id=incident_id,
-        before_position=int(key[0]) if key is not None else None,
-        limit=limit,
+        before_position=page.after(int),
+        limit=page.limit,
     )
     rows = await services.database.rows(statement)
-    if len(rows) > limit:
-        behind = services.cursors.make("evidence", filters, [rows[limit - 1]["requested_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[item(row) for row in rows[:limit]])
+    return Listing(items=[item(row) for row in page.cut(rows, "requested_position")])
 
 
 @router.get(

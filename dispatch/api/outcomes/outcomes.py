@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.access.visibility import row_is_visible, visible_row, visible_state
 from dispatch.api.http.conditions import Asked, CreationOf, MinPosition, StepOf
-from dispatch.api.http.cursors import next_link
+from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import (
     CENTER,
-    LIMIT,
     Body,
-    CursorParameter,
-    Limit,
     Listing,
     Note,
     Reason,
@@ -278,28 +275,21 @@ async def leave_campaign(
 
 @router.get("/external-cases", operation_id="external_cases_incidents", summary="Incidents of a case of another system")
 async def list_incidents_of_case(
-    request: Request,
-    response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     system: Annotated[System, Query(examples=["police-cases"])],
     number: Annotated[Number, Query(examples=["A5101042026070001"])],
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Those you may see, newest first."""
     await services.freshness.wait(min_position, ["board", "outcomes"])
     filters = {"system": system, "number": number}
-    key = services.cursors.read("external-cases", filters, cursor)
-    before = int(key[0]) if key is not None else None
-    rows = await services.database.rows(
-        counters.of_case(system, number, sight=caller.sight, before_position=before, limit=limit)
-    )
-    if len(rows) > limit:
-        behind = services.cursors.make("external-cases", filters, [rows[limit - 1]["opened_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[item(row) for row in rows[:limit] if row_is_visible(services, caller, row)])
+    page = paging.of("external-cases", filters)
+    statement = counters.of_case(system, number, sight=caller.sight, before_position=page.after(int), limit=page.limit)
+    rows = await services.database.rows(statement)
+    shown = page.cut(rows, "opened_position")
+    return Listing(items=[item(row) for row in shown if row_is_visible(services, caller, row)])
 
 
 @router.post(
@@ -348,22 +338,16 @@ async def prolong_campaign(campaign: CampaignCode, body: ProlongBody, asked: Ste
 
 @router.get("/campaigns", operation_id="campaigns_list", summary="All campaigns")
 async def list_campaigns(
-    request: Request,
-    response: Response,
     services: ServicesOf,
+    paging: PagingOf,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """Newest first. What each counted: `/v1/statistics/counters?campaign=`."""
     await services.freshness.wait(min_position, ["campaigns"])
-    key = services.cursors.read("campaigns", {}, cursor)
-    before = int(key[0]) if key is not None else None
-    rows = await services.database.rows(counters.campaigns(before_position=before, limit=limit))
-    if len(rows) > limit:
-        behind = services.cursors.make("campaigns", {}, [rows[limit - 1]["opened_position"]])
-        response.headers["Link"] = next_link(request, behind)
-    return Listing(items=[campaign_item(row) for row in rows[:limit]])
+    page = paging.of("campaigns", {})
+    statement = counters.campaigns(before_position=page.after(int), limit=page.limit)
+    rows = await services.database.rows(statement)
+    return Listing(items=[campaign_item(row) for row in page.cut(rows, "opened_position")])
 
 
 @router.get(

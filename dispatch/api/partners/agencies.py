@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from pydantic import Field
 
 from dispatch.api.access.permissions import CallerOf, require_agency
 from dispatch.api.access.visibility import visible_state
 from dispatch.api.http.conditions import Asked, CreationOf, MinPosition
-from dispatch.api.http.shapes import LIMIT, Body, CursorParameter, Limit, Listing, Reason, Written, examples
+from dispatch.api.http.paging import PagingOf
+from dispatch.api.http.shapes import Body, Listing, Reason, Written, examples
 from dispatch.api.http.writing import written
-from dispatch.api.incidents.boards import board_cursor, link, page
+from dispatch.api.incidents.boards import BY_URGENCY, board_rows
 from dispatch.api.partners.partner_view import partner_items
 from dispatch.api.problems.problem import declared, not_found
 from dispatch.api.routing import protected
@@ -44,33 +45,37 @@ async def list_agencies(services: ServicesOf) -> list[dict[str, Any]]:
 )
 async def get_queue(
     agency: str,
-    request: Request,
     response: Response,
     services: ServicesOf,
     caller: CallerOf,
+    paging: PagingOf,
     role: Annotated[list[str] | None, Query(description="responsible, supporting, informed", max_length=3)] = None,
     answer: Annotated[str | None, Query(pattern="^(none|accepted|declined)$")] = None,
     min_position: MinPosition = None,
-    cursor: CursorParameter = None,
-    limit: Limit = LIMIT,
 ) -> Listing:
     """City-wide, most urgent first. A partner sees of each incident what its feed tells."""
     require_agency(caller, agency)
     if services.directory.agency(agency) is None:
         raise not_found("This agency")
     filters = {"agency": agency, "role": role, "answer": answer}
-    at = board_cursor(services.cursors.read("queue", filters, cursor))
+    page = paging.of("queue", filters)
     await services.freshness.wait(min_position, ["board"])
     only = BoardFilter(with_exercises=not caller.is_partner)
     statement = queries.for_agency(
-        agency, sight=caller.sight, cursor=at, limit=limit, roles=role or (), answer=answer, only=only
+        agency,
+        sight=caller.sight,
+        cursor=page.after(int, int),
+        limit=page.limit,
+        roles=role or (),
+        answer=answer,
+        only=only,
     )
-    rows, position = await page(services, statement)
-    link(services, request, response, "queue", filters, rows, limit)
+    rows, position = await board_rows(services, statement)
+    rows = page.cut(rows, *BY_URGENCY)
     response.headers["Dispatch-Position"] = str(position)
-    shown = [queue_item(row, agency) for row in rows[:limit]]
+    shown = [queue_item(row, agency) for row in rows]
     if caller.is_partner:
-        told = await partner_items(services, agency, rows[:limit])
+        told = await partner_items(services, agency, rows)
         shown = [item | {"mine": whole["mine"]} for item, whole in zip(told, shown, strict=True)]
     return Listing(items=shown, position=position)
 
