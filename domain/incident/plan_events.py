@@ -5,7 +5,7 @@ The alarm's are on the decision stream, recommendations on the companion stream 
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -15,13 +15,13 @@ from domain.vocabulary import UnitKind
 
 
 class WantedUnits(Frozen):
-    """What the rules ask for in all, up to an alarm level.
+    """What the rules ask for in all, up to an alarm level. As in the rules, some kind is always named.
 
     `units` of an agency, of any of these kinds, each with all of these skills.
     """
 
     agency: str
-    unit_kinds: tuple[UnitKind, ...]
+    unit_kinds: Annotated[tuple[UnitKind, ...], Field(min_length=1)]
     skills: tuple[str, ...] = ()
     units: int = Field(ge=1)
 

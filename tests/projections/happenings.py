@@ -12,10 +12,12 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from unittest.mock import patch
 from uuid import UUID, uuid5
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import HypothesisProvider
 from pydantic import AwareDatetime
 from pydantic.fields import FieldInfo
 
@@ -221,7 +223,11 @@ def row_after(projection: Projection, stream_id: UUID, *events: Event) -> Row:
 
 @cache
 def collected(count: int) -> Sequence[Sequence[Happening]]:
-    """The same stories at every run, for tests that cannot be a Hypothesis function themselves; drawn once."""
+    """The same stories at every run, for tests that cannot be a Hypothesis function themselves; drawn once.
+
+    Left to itself, Hypothesis mixes in constants of all our modules that are loaded by then: other stories after other
+    tests.
+    """
     found: list[list[Happening]] = []
 
     @settings(
@@ -235,7 +241,8 @@ def collected(count: int) -> Sequence[Sequence[Happening]]:
     def collect(story: list[Happening]) -> None:
         found.append(story)
 
-    collect()
+    with patch.object(HypothesisProvider, "_maybe_draw_constant", lambda *_arguments, **_limits: None):
+        collect()
     return found
 
 
