@@ -21,6 +21,7 @@ from dispatch.directory import Directory
 from dispatch.directory_entries import CameraEntry, CenterEntry
 from dispatch.partners.joining import credentials
 from dispatch.world import SystemClock
+from domain.alert.events import AlertReceived
 from domain.identifiers import operator_id
 from domain.vocabulary import CenterKind, Role
 
@@ -130,6 +131,17 @@ class Cast:
         """The last position of the log, as the auditor is told."""
         answer = await self.auditor().get("/v1/audit/events", limit=1)
         return int(answer.json()["position"])
+
+    async def alerts_recorded(self) -> int:
+        """How many alerts the log holds, as the auditor is told. What follows from earlier ones may go on meanwhile."""
+        auditor, count, behind = self.auditor(), 0, {}
+        while True:
+            answer = await auditor.get("/v1/audit/events", topic=AlertReceived.name, limit=200, **behind)
+            count += len(answer.json()["items"])
+            following = answer.links.get("next")
+            if following is None:
+                return count
+            behind = {"cursor": httpx.URL(following["url"]).params["cursor"]}
 
     async def until(self, look: Callable[[], Awaitable[T | None]]) -> T | None:
         """Look again until there is something, for as long as anybody waits."""
