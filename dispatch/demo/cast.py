@@ -134,7 +134,8 @@ class Cast:
 
     async def alerts_recorded(self) -> int:
         """How many alerts the log holds, as the auditor is told. What follows from earlier ones may go on meanwhile."""
-        auditor, count, behind = self.auditor(), 0, {}
+        auditor, count = self.auditor(), 0
+        behind: dict[str, str] = {}
         while True:
             answer = await auditor.get("/v1/audit/events", topic=AlertReceived.name, limit=200, **behind)
             count += len(answer.json()["items"])
