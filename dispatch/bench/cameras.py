@@ -131,8 +131,12 @@ async def _attach(
 
 
 async def _until_shown(base: Foundation, cameras: int) -> None:
-    began = time.monotonic()
-    while await base.pool.fetchval("SELECT count(*) FROM read.cameras") < cameras:
+    """All of them, and in every projection: what is measured is lists, not lists beside a bulk load."""
+    began, tip = time.monotonic(), (await base.log.tip()).position
+    while (
+        await base.pool.fetchval("SELECT count(*) FROM read.cameras") < cameras
+        or await base.pool.fetchval("SELECT min(position) FROM read.checkpoints") < tip
+    ):
         if time.monotonic() - began > SEEN_WITHIN_S:
             raise Unavailable("bench.not_settled", "The cameras did not appear in time. Look at the worker's log.")
 
