@@ -11,8 +11,6 @@ import os
 import sys
 from pathlib import Path
 
-import uvloop
-
 from dispatch import process
 from dispatch.store.postgres import PostgresLog
 from dispatch.workers.parts import EXIT_ENTANGLED, NICE, Job
@@ -27,9 +25,7 @@ EXIT_LEFT_ALONE = 4
 def main() -> int:
     """Build what the first line of standard input says; the exit code says how it ended."""
     os.nice(NICE)
-    process.settle(process.COLLECT_AFTER_PAGES_ALLOCATIONS)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_work())
+    return process.run_over_pages(_work())
 
 
 async def _work() -> int:
