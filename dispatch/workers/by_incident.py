@@ -28,7 +28,7 @@ class IncidentReactor(ABC):
     name: str
     topics: frozenset[str]
     page_events = PAGE_FACTS
-    linger_s = 0.0
+    linger_s = 0.02  # most pages have nothing for these reactors: they wake for many facts together
 
     def __init__(self, *, log: EventLog, directory: Directory, clock: Clock) -> None:
         self._log = log

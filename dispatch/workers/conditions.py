@@ -28,7 +28,7 @@ class Conditions:
     name = "conditions"
     topics = frozenset({CameraHealthTold.name})
     page_events = PAGE_FACTS
-    linger_s = 0.0
+    linger_s = 0.05  # no dispatcher waits for it
 
     def __init__(self, *, log: EventLog) -> None:
         self._log = log

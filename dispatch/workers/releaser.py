@@ -33,7 +33,7 @@ class Releaser:
     name = "releaser"
     topics = ENDS | {AssignmentMade.name}
     page_events = PAGE_FACTS
-    linger_s = 0.0
+    linger_s = 0.05  # who was called back reads it on a screen
 
     def __init__(self, *, log: EventLog, scribe: Scribe, clock: Clock, commitments: Commitments) -> None:
         self._log = log
