@@ -32,7 +32,7 @@ from dispatch.api.access.tokens import Identity
 from dispatch.bench.fanout_plan import Plan
 from dispatch.bench.scratch import scratch
 from dispatch.bench.wire import Connection
-from dispatch.bootstrap.foundation import Foundation, foundation, load_city_if_empty
+from dispatch.bootstrap.foundation import Foundation, database_url, foundation, load_city_if_empty
 from dispatch.bootstrap.tokens import issue_token
 from dispatch.cli.up import prepare_data_dir
 from dispatch.config import Settings
@@ -42,7 +42,7 @@ from dispatch.embedded.postgres import EmbeddedPostgres
 from dispatch.embedded.supervisor import Program
 from dispatch.handling.scribe import Request
 from dispatch.store.migrate import migrate
-from dispatch.workers.projector import Projector
+from dispatch.workers.projector import Projector, board_projector, other_projector
 from domain.event import Actor
 from domain.identifiers import operator_id
 from domain.refusals import Unavailable
@@ -96,7 +96,7 @@ class Night:
     """What runs while the clients listen."""
 
     base: Foundation
-    projector: Projector
+    projectors: Sequence[Projector]
     plan: Plan
     appended: int = 0
 
@@ -119,8 +119,9 @@ class Night:
     async def shown(self) -> None:
         """Return when the rows hold everything recorded."""
         tip = (await self.base.log.tip()).position
-        if not await self.projector.wait_for(tip, timeout_s=READY_WAIT_S):
-            raise Unavailable("bench.behind", f"The projector did not reach {tip} within {READY_WAIT_S:g} s.")
+        for projector in self.projectors:
+            if not await projector.wait_for(tip, timeout_s=READY_WAIT_S):
+                raise Unavailable("bench.behind", f"A projector did not reach {tip} within {READY_WAIT_S:g} s.")
 
 
 class Crowd:
@@ -279,12 +280,12 @@ async def _database(settings: Settings, say: Say) -> AsyncIterator[Settings]:
 
 @asynccontextmanager
 async def _night(base: Foundation, options: FanoutOptions) -> AsyncIterator[Night]:
-    """The projector at work, and incidents on every board."""
-    assert base.settings.database_url is not None
+    """The projectors at work, as a worker has them, and incidents on every board."""
+    dsn = database_url(base.settings)
     stop = asyncio.Event()
-    projector = await Projector.open(base.log, base.settings.database_url)
-    running = asyncio.create_task(projector.run(stop), name="projector")
-    night = Night(base, projector, Plan(base.directory, seed=options.seed))
+    projectors = board_projector(base.log, dsn), other_projector(base.log, dsn)
+    running = [asyncio.create_task(projector.run(stop), name="projector") for projector in projectors]
+    night = Night(base, projectors, Plan(base.directory, seed=options.seed))
     try:
         for _ in range(0, options.incidents, OPENING_BATCH):
             await night.append(incidents=OPENING_BATCH)
@@ -292,7 +293,7 @@ async def _night(base: Foundation, options: FanoutOptions) -> AsyncIterator[Nigh
         yield night
     finally:
         stop.set()
-        await running
+        await asyncio.gather(*running)
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ from dispatch.ports import AppendCommand, Appended, EventLog, RecordedEvent
 from dispatch.simulation.run import recorded
 from dispatch.store.postgres import PostgresLog
 from dispatch.workers.parts import PartProcesses
-from dispatch.workers.projector import Projector
+from dispatch.workers.projector import Projector, board_projector, other_projector
 from dispatch.workers.rebuild import Rebuild
 from domain.codec import OpenedFact, decode, open_fact
 from projections.board import Board
@@ -194,8 +194,8 @@ async def _scan(log: EventLog) -> None:
 async def _live(log: EventLog, dsn: str, commands: Iterator[AppendCommand], options: RebuildOptions) -> Figures:
     """The same load alone, and while a process of its own rebuilds the board, in turn."""
     stop = asyncio.Event()
-    projector = Projector(log, dsn)
-    folding = asyncio.create_task(projector.run(stop))
+    projector = board_projector(log, dsn)
+    folding = [asyncio.create_task(each.run(stop)) for each in (projector, other_projector(log, dsn))]
     alone: list[float] = []
     beside: list[float] = []
     ended_early = 0
@@ -209,7 +209,7 @@ async def _live(log: EventLog, dsn: str, commands: Iterator[AppendCommand], opti
                 ended_early += rebuilding.returncode is not None
     finally:
         stop.set()
-        await folding
+        await asyncio.gather(*folding)
     return {
         "live_ms_p99": _p99(alone),
         "live_ms_p99_rebuilding": _p99(beside),

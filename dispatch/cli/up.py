@@ -111,7 +111,7 @@ async def running_system(settings: Settings, *, say: Say, entry: Sequence[str] =
     try:
         yield await _start(supervisor, settings, say, entry)
     finally:
-        (settings.data_dir / RUNNING_FILE).unlink(missing_ok=True)
+        _forget(settings.data_dir)
         await supervisor.stop()
 
 
@@ -224,6 +224,16 @@ def _remember(settings: Settings, address: str) -> None:
         "pid": os.getpid(),
     }
     write_secret(settings.data_dir / RUNNING_FILE, json.dumps(running))
+
+
+def _forget(data_dir: Path) -> None:
+    """Unless another one that is alive wrote it: a start that was refused beside it has nothing to take back."""
+    path = data_dir / RUNNING_FILE
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        pid = int(json.loads(path.read_text(encoding="utf-8"))["pid"])
+        if pid != os.getpid() and Path(f"/proc/{pid}").exists():
+            return
+    path.unlink(missing_ok=True)
 
 
 async def _becomes_ready(address: str, supervisor: Supervisor, data_dir: Path) -> None:

@@ -256,7 +256,10 @@ class AlertDesk:
             point = next((one for one in middles(content.warning) if self._directory.locate(one)), point)
         if point is None:
             return said
-        return said.model_copy(update={"point": point, "outside_city": not self._directory.locate(point)})
+        outside = not self._directory.locate(point)
+        if point is said.point and outside == said.outside_city:
+            return said
+        return said.model_copy(update={"point": point, "outside_city": outside})
 
 
 def announced(city: str, alert: UUID, events: Sequence[Event], sent_at: datetime) -> list[Change]:

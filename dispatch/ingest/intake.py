@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from math import inf
 
 from dispatch.handling.alerts import AlertDesk, AlertReceipt, Arrival, Sender
@@ -21,6 +22,7 @@ from dispatch.telemetry import counter
 from domain.refusals import Refusal, Refused
 
 ALERTS = counter("alerts_received_total", "Alerts by adapter and what became of them.", ("adapter", "outcome"))
+_alerts = cache(ALERTS.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class Intake:
 
     def _counted(self, message: Message, found: AlertReceipt | Refusal) -> AlertReceipt | Declined:
         result = _told(found, None)
-        ALERTS.labels(message.adapter, _outcome(result)).inc()
+        _alerts(message.adapter, _outcome(result)).inc()
         return result
 
     async def _set_aside(self, message: Message, refusal: NotUnderstood, body: bytes) -> Declined:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from dispatch.cli.up import prepare_data_dir
+from dispatch.config import RUNNING_FILE
 from dispatch.embedded.child import processes_working_in
 from dispatch.embedded.postgres import EmbeddedPostgres
 from tests.embedded.keeper import ROOT, leaves
@@ -138,9 +139,13 @@ async def test_a_second_start_in_one_folder_is_refused_and_harms_nothing(folder:
     prepare_data_dir(folder)
     server = EmbeddedPostgres(folder / "postgres", durable=False)
     await server.start()
+    running = folder / RUNNING_FILE
+    running.parent.mkdir()
+    running.write_text(json.dumps({"pid": os.getpid()}))
     status, error = fails(folder)
     assert (status, error["code"]) == (5, "embedded.data_dir_in_use")
     assert await server.why_unhealthy() is None
+    assert running.exists(), "other commands still find the one that runs"
     await server.stop()
 
 

@@ -7,7 +7,6 @@ in the token can only narrow them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -42,12 +41,12 @@ class Authenticator:
                 f"The token is not valid: {refused}. Get a new one and repeat the request.",
                 headers={"WWW-Authenticate": 'Bearer realm="dispatch", error="invalid_token"'},
             ) from None
-        return replace(await self._known(identity, claims), expires_at_s=float(claims["exp"]))
+        return await self._known(identity, claims)
 
     async def _known(self, identity: Identity, claims: Mapping[str, Any]) -> Caller:
         named = identity.operator_id or self._by_login(identity, claims)
         if named is not None:
-            return await self._operator(named, identity)
+            return await self._operator(named, identity, claims)
         if not PEOPLE_WHO_DECIDE.isdisjoint(identity.roles):
             raise Problem(
                 "unknown_operator",
@@ -65,6 +64,7 @@ class Authenticator:
             center_id=self._center(identity.center),
             agency=identity.agency,
             gateway=identity.gateway,
+            expires_at_s=float(claims["exp"]),
             speaks_for_agency=Role.PARTNER in identity.roles,
         )
 
@@ -75,7 +75,7 @@ class Authenticator:
             return None
         return operator_id(self._directory.city, login)
 
-    async def _operator(self, named: UUID, identity: Identity) -> Caller:
+    async def _operator(self, named: UUID, identity: Identity, claims: Mapping[str, Any]) -> Caller:
         entry = self._directory.operator(named)
         if entry is None:
             await self._directory.catch_up()
@@ -91,6 +91,7 @@ class Authenticator:
             login=entry.login,
             center_id=entry.center_id,
             agency=entry.agency,
+            expires_at_s=float(claims["exp"]),
             speaks_for_agency=center is not None and center.kind is CenterKind.FUNCTIONAL,
             commanded=self._directory.commanded_by(entry.id),
         )
