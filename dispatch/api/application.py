@@ -25,7 +25,7 @@ from dispatch.api.http.tracing import Tracing
 from dispatch.api.incidents import assignments, checklists, decisions, incidents, plans, reports
 from dispatch.api.incidents.assignments import Assignments
 from dispatch.api.live import streams
-from dispatch.api.machines import ingest
+from dispatch.api.machines import ingest, kept_messages
 from dispatch.api.machines.machine_door import MachineDoor
 from dispatch.api.open311 import routes as open311
 from dispatch.api.open311.door import GeoReportDoor
@@ -64,6 +64,7 @@ ROUTERS = (
     order_reading.router,
     warnings.router,
     ingest.router,
+    kept_messages.router,
     attachments.router,
     conditions.reports,
     conditions.router,

@@ -169,7 +169,7 @@ class Quarantine:
     ) -> list[KeptMessage]:
         """Kept messages, oldest first, after a given one."""
         instant, reference = after or (None, None)
-        rows = await self.store.rows(_PAGE, instant, reference, with_redriven, reason, min(limit, QUARANTINE_PAGE_MAX))
+        rows = await self.store.rows(_PAGE, instant, reference, with_redriven, reason, limit)
         return [_kept(row) for row in rows]
 
     async def everything(self) -> AsyncIterator[KeptMessage]:

@@ -219,6 +219,9 @@ async def test_the_quarantine_is_listed_page_by_page_and_re_driven(edge: Edge):
     following = first.headers["link"].split(">")[0].removeprefix("<")
     second = await edge.client.get(following, headers=auditor)
     assert len(first.json()["items"] + second.json()["items"]) == 3
+    whole = await edge.client.get("/v1/quarantine", params={"limit": 3}, headers=auditor)
+    assert whole.json()["items"] == first.json()["items"] + second.json()["items"]
+    assert [answer.headers.get("link") for answer in (second, whole)] == [None, None], "none leads to an empty page"
     name = first.json()["items"][0]["sha256"]
     problem(await edge.client.post(f"/v1/quarantine/{name}/redrive", headers=auditor), 403, "forbidden")
     again = await edge.client.post(f"/v1/quarantine/{name}/redrive", headers=administrator)

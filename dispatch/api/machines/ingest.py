@@ -1,15 +1,12 @@
-"""Where machines send alerts, and where people look at what could not be understood.
+"""Where machines send alerts.
 
 A machine alert needs no Idempotency-Key: its own identity (source, id, revision) is its key, for ever.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,12 +14,9 @@ from fastapi import Depends, Query, Request, Response
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse
 
 from dispatch.api.access.permissions import Caller, CallerOf
 from dispatch.api.access.visibility import alert_is_visible
-from dispatch.api.http.cursors import LIMIT_DEFAULT, LIMIT_MAX, next_link
-from dispatch.api.long_work import Operation
 from dispatch.api.machines.ingest_bodies import ALERT_SCHEMA, ANSWERS, NATIVE_EXAMPLE, VENDOR_EXAMPLES, bodies
 from dispatch.api.problems.problem import Problem, declared, not_found, of_error
 from dispatch.api.routing import protected
@@ -34,14 +28,12 @@ from dispatch.ingest.answers import status_of_taken, taken_document
 from dispatch.ingest.intake import Declined, Intake, Message, Taken
 from dispatch.ingest.limits import QUARANTINE_HEAD_BYTES
 from dispatch.ingest.message import Delivery, NotUnderstood
-from dispatch.ingest.quarantine import KeptMessage
 from domain.alert.events import AlertReceived, AlertRevised
 from domain.refusals import Refused
 from domain.vocabulary import CoordinateSystem
 
 router = protected("ingest")
 _SOURCE = re.compile(r"^[\w.:@/-]{1,200}$")
-_SHA256 = re.compile(r"^[0-9a-f]{64}$")
 
 
 async def intake_of(request: Request) -> Intake:
@@ -265,93 +257,4 @@ async def alerts_get(alert_id: UUID, services: ServicesOf, caller: CallerOf) -> 
             }
             for fact in said
         ],
-    }
-
-
-@router.get("/quarantine", operation_id="quarantine_list", responses=declared())
-async def quarantine_list(
-    request: Request,
-    response: Response,
-    services: ServicesOf,
-    intake: IntakeOf,
-    _caller: CallerOf,
-    limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = LIMIT_DEFAULT,
-    cursor: str | None = None,
-    with_redriven: Annotated[bool, Query(description="Also those that were understood since.")] = False,
-    reason: Annotated[str | None, Query(max_length=100, pattern=r"^[a-z_.]+$")] = None,
-) -> dict[str, Any]:
-    """Messages that were not understood, oldest first."""
-    filters = {"with_redriven": with_redriven, "reason": reason}
-    key = services.cursors.read("quarantine", filters, cursor)
-    after = (_instant(key[0]), str(key[1])) if key is not None else None
-    page = await intake.quarantine.page(limit=limit, after=after, with_redriven=with_redriven, reason=reason)
-    if len(page) == limit:
-        last = page[-1]
-        following = services.cursors.make("quarantine", filters, [last.received_at.isoformat(), last.sha256])
-        response.headers["Link"] = next_link(request, following)
-    return {"items": [_shown(kept) for kept in page]}
-
-
-@router.get("/quarantine/{sha256}", operation_id="quarantine_get", responses=declared(404))
-async def quarantine_get(sha256: str, intake: IntakeOf, _caller: CallerOf) -> dict[str, Any]:
-    """One message with its bytes (base64), or their head if it was too large to keep."""
-    kept = await _found(intake, sha256)
-    return {**_shown(kept), "body_base64": base64.b64encode(kept.body).decode()}
-
-
-@router.post(
-    "/quarantine/{sha256}/redrive", operation_id="quarantine_redrive", responses={**ANSWERS, **declared(404, 409)}
-)
-async def quarantine_redrive(sha256: str, intake: IntakeOf, caller: CallerOf) -> Response:
-    """Try a message again with the adapter of today. Repeating it is harmless."""
-    return answer(await intake.redrive(await _found(intake, sha256), sender_of(caller))).response()
-
-
-@router.post("/quarantine/redrive", operation_id="quarantine_redrive_all", status_code=202, responses=declared())
-async def quarantine_redrive_all(services: ServicesOf, intake: IntakeOf, caller: CallerOf) -> Response:
-    """Try every message again that was not understood yet; watch the operation this answers with."""
-    sender = sender_of(caller)
-
-    async def work(operation: Operation) -> dict[str, Any]:
-        understood = tried = 0
-        async for kept in intake.quarantine.everything():
-            with contextlib.suppress(Refused):
-                understood += all(not isinstance(r, Declined) for r in (await intake.redrive(kept, sender)).results)
-            tried += 1
-            operation.advance(tried)
-        return {"tried": tried, "understood": understood}
-
-    operation = services.operations.start("quarantine_redrive", caller.subject, work)
-    where = f"/v1/operations/{operation.id}"
-    return JSONResponse({"operation_id": str(operation.id)}, status_code=202, headers={"Location": where})
-
-
-async def _found(intake: Intake, sha256: str) -> KeptMessage:
-    kept = await intake.quarantine.find(sha256) if _SHA256.fullmatch(sha256) else None
-    if kept is None:
-        raise not_found("This message")
-    return kept
-
-
-def _instant(text: object) -> datetime:
-    return datetime.fromisoformat(str(text))
-
-
-def _shown(kept: KeptMessage) -> dict[str, Any]:
-    return {
-        "sha256": kept.sha256,
-        "adapter": kept.adapter,
-        "source": kept.source,
-        "gateway": kept.gateway,
-        "content_type": kept.content_type,
-        "crs": kept.crs.value,
-        "camera": kept.camera,
-        "reason": kept.reason,
-        "detail": kept.detail,
-        "size_bytes": kept.size_bytes,
-        "whole": kept.whole,
-        "received_at": kept.received_at.isoformat(),
-        "deliveries": kept.deliveries,
-        "attempts": kept.attempts,
-        "redriven_at": kept.redriven_at.isoformat() if kept.redriven_at is not None else None,
     }
