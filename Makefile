@@ -14,6 +14,9 @@ PIP := $(VENV)/bin/python -m pip install --disable-pip-version-check --quiet --r
 LOCK := $(VENV)/bin/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
+# Where the environment says so, every process that a test starts would compile 500 files anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: env up test check lint types contracts tidy lock clean
 
 env: $(VENV)/.installed
@@ -28,6 +31,7 @@ $(VENV)/.installed: $(VENV)/bin/python requirements.txt
 	@echo "installing dependencies into $(VENV)" >&2
 	@$(PIP) -r requirements.txt
 	@$(VENV)/bin/python deploy/link.py
+	@$(VENV)/bin/python -m compileall -q dispatch domain projections
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt

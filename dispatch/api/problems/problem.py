@@ -215,7 +215,6 @@ def declared(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses=` of a route: the problems it may answer, beside those that any may."""
     return {
         status: {
-            "model": ProblemDocument,
             "description": problem_type(BY_STATUS[status]).title,
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
         }
