@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from dispatch.api.http.database import Database
-from dispatch.api.http.freshness import Freshness
 from dispatch.directory import Directory
 from dispatch.handling.tree import Left, LeftBehind
 from dispatch.ports import EventLog
+from dispatch.reading.database import Database
+from dispatch.reading.freshness import Freshness
 from projections.queries import handovers as queries
 from projections.queries.sight import EVERYTHING
 

@@ -11,8 +11,7 @@ from fastapi import Depends, Request
 
 from dispatch.api.access.authentication import Authenticator
 from dispatch.api.http.cursors import Cursors
-from dispatch.api.http.database import Database
-from dispatch.api.http.freshness import Freshness
+from dispatch.api.http.read_your_writes import ReadYourWrites
 from dispatch.api.live.hub import Hub
 from dispatch.api.live.response import Beginnings
 from dispatch.api.long_work import Operations
@@ -25,6 +24,7 @@ from dispatch.handling.orders import OrderDesk
 from dispatch.handling.reports import ReportDesk
 from dispatch.handling.scribe import Scribe
 from dispatch.ports import BoardBaselines, Clock, EventLog, Ids, UnitPosition, UnitPositions
+from dispatch.reading.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Services:
     before_metrics: Sequence[Callable[[], Awaitable[None]]] = ()
     """What other processes did, taken into the metrics when they are asked for."""
     cursors: Cursors = field(init=False)
-    freshness: Freshness = field(init=False)
+    freshness: ReadYourWrites = field(init=False)
     hub: Hub = field(init=False)
     beginnings: Beginnings = field(init=False)
     operations: Operations = field(init=False)
@@ -79,7 +79,7 @@ class Services:
     def __post_init__(self) -> None:
         """Make what the API itself keeps in memory."""
         self.cursors = Cursors(self.cursor_secret)
-        self.freshness = Freshness(self.database, wait_s_max=self.settings.min_position_wait_s)
+        self.freshness = ReadYourWrites(self.database, wait_s_max=self.settings.min_position_wait_s)
         self.hub = Hub(self.database, clients_max=self.settings.sse_clients_max)
         self.beginnings = Beginnings(self.hub, self.database)
         self.operations = Operations(self.clock, self.ids)

@@ -13,12 +13,12 @@ from dispatch import process
 from dispatch.api.access.authentication import Authenticator
 from dispatch.api.access.tokens import Keys, OwnKey, ProviderKeys, Verifier, signing_key
 from dispatch.api.application import create_application
-from dispatch.api.http.database import Database
 from dispatch.api.server import allow_streams, server_of
 from dispatch.api.wiring import Check, Services
 from dispatch.bootstrap.foundation import Foundation, database_url, foundation
 from dispatch.config import Settings
 from dispatch.readiness import gateways_check, relay_check, report_archive, workers_check
+from dispatch.reading.database import Database
 from dispatch.store.archive_runs import PostgresArchiveRuns
 from dispatch.store.board_baselines import PostgresBoardBaselines
 from dispatch.store.edge import EdgeStatements

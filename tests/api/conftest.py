@@ -20,7 +20,6 @@ from fastapi import FastAPI
 from dispatch.api.access.authentication import Authenticator
 from dispatch.api.access.tokens import Identity, Issuer, OwnKey, Verifier
 from dispatch.api.application import ROUTERS, create_application
-from dispatch.api.http.database import Database
 from dispatch.api.server import Server, listening, server_of
 from dispatch.api.wiring import Services
 from dispatch.config import Settings
@@ -35,6 +34,7 @@ from dispatch.ingest.gathering import PAGE_EVERY_S
 from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.intake import Intake
 from dispatch.ingest.quarantine import Quarantine
+from dispatch.reading.database import Database
 from dispatch.store.edge import EdgeStatements, PostgresHeardGateways
 from dispatch.store.positions import PostgresUnitPositions
 from dispatch.store.postgres import PostgresLog

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from dispatch.api.http.database import Database
 from dispatch.api.http.gate import SHARE, Gate, Urgency, urgency_of
 from dispatch.api.http.rates import CALLERS_MAX, Rates
 from dispatch.api.wiring import Health
+from dispatch.reading.database import Database
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge

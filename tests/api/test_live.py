@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 
 from dispatch.api.access.tokens import Identity
-from dispatch.api.http.database import Database
 from dispatch.api.live import hub
 from dispatch.api.live.board_feed import Recent
 from dispatch.api.live.client import Beginning
 from dispatch.api.server import Server, listening
+from dispatch.reading.database import Database
 from domain.vocabulary import Role
 from tests.api import town
 from tests.api.conftest import Edge

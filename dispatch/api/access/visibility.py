@@ -21,12 +21,12 @@ from dispatch.api.access.permissions import (
     sees_incident,
     sees_restricted,
 )
-from dispatch.api.http.database import Row
 from dispatch.api.problems.problem import Problem, not_found
 from dispatch.api.wiring import Services
 from dispatch.directory import Directory
 from dispatch.directory_entries import UnitEntry
 from dispatch.handling.scribe import Loaded
+from dispatch.reading.database import Row
 from domain.alert.events import AlertContent
 from domain.incident.decider import IncidentState
 from domain.refusals import Refused

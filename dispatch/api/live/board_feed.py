@@ -17,7 +17,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from dispatch.api.http.database import Database, Row
+from dispatch.reading.database import Database, Row
 
 CHANGES_PER_READ = 2_000
 PAGE_CHANGES_MAX = 1_000_000

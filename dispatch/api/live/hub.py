@@ -21,7 +21,6 @@ import time
 from collections.abc import Iterator
 from itertools import count
 
-from dispatch.api.http.database import Database
 from dispatch.api.live.audiences import Audiences
 from dispatch.api.live.board_feed import Key, Reading, Recent, page_end, told
 from dispatch.api.live.board_feed import event as told_event
@@ -30,6 +29,7 @@ from dispatch.api.live.feed import Feed
 from dispatch.api.live.order_feed import ORDERS
 from dispatch.api.live.tail import Tail
 from dispatch.api.problems.problem import Problem
+from dispatch.reading.database import Database
 from dispatch.telemetry import counter, gauge
 from domain.refusals import Unavailable
 

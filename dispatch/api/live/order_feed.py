@@ -16,8 +16,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from dispatch.api.http.database import Database, Snapshot
 from dispatch.api.live.board_feed import Above, Categories, Key, Missed, Reading, event
+from dispatch.reading.database import Database, Snapshot
 from domain.vocabulary import OrderPhase
 from projections.order_tables import orders as table
 from projections.orders import standing

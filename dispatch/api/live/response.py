@@ -16,11 +16,11 @@ from typing import Any, cast
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from dispatch.api.http.database import Database, Snapshot
 from dispatch.api.live import board_feed, order_feed
 from dispatch.api.live.board_feed import ROWS_A_BREATH, Above, Categories, Key, event, page_end, told
 from dispatch.api.live.client import Beginning, Client, Wanted, chunk
 from dispatch.api.live.hub import Hub
+from dispatch.reading.database import Database, Snapshot
 from projections.board import item
 from projections.queries import board
 from projections.queries.board import BoardCursor, BoardFilter

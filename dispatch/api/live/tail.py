@@ -8,9 +8,9 @@ import time
 
 import asyncpg
 
-from dispatch.api.http.database import Database, world
 from dispatch.api.live import order_feed
 from dispatch.api.live.board_feed import CHANGES_PER_READ, PAGE_CHANGES_MAX, TAILED, Reading
+from dispatch.reading.database import Database, world
 from projections.queries.progress import CHANGES_CHANNEL, ORDERS_HINT
 
 ORDERS_EVERY_S = 5.0

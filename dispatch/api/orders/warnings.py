@@ -11,12 +11,12 @@ from fastapi import Query
 
 from dispatch.api.access.permissions import CallerOf
 from dispatch.api.http.conditions import MinPosition
-from dispatch.api.http.database import Row, Snapshot
 from dispatch.api.http.paging import PagingOf
 from dispatch.api.http.shapes import Listing
 from dispatch.api.problems.problem import declared, not_found
 from dispatch.api.routing import protected
 from dispatch.api.wiring import ServicesOf
+from dispatch.reading.database import Row, Snapshot
 from domain.storable import StorableInstant
 from domain.vocabulary import MessageStatus
 from projections import warnings

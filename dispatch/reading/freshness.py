@@ -1,4 +1,4 @@
-"""Read your writes: wait, for a bounded time, until the rows a request reads hold at least a position.
+"""Waiting, for a bounded time, until the rows that somebody reads hold at least a position.
 
 All waiters of a process share one poller, which runs only while somebody waits: a hundred screens that wait for the
 same position cost one small query every few milliseconds.
@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 
-from dispatch.api.http.database import Database
-from dispatch.api.problems.problem import Problem
+from dispatch.reading.database import Database
 from projections.queries.progress import checkpoints
 
 POLL_S = 0.01
@@ -23,7 +22,7 @@ class Freshness:
 
     def __init__(self, database: Database, *, wait_s_max: float) -> None:
         self._database = database
-        self._wait_s_max = wait_s_max
+        self.wait_s_max = wait_s_max
         self._positions: dict[str, int] = {}
         self._moved = asyncio.Condition()
         self._waiting = 0
@@ -40,26 +39,9 @@ class Freshness:
         found = await self.positions()
         return min((found.get(name, 0) for name in names), default=0)
 
-    async def wait(self, min_position: int | None, names: Sequence[str], *, wait_s: float | None = None) -> None:
-        """Return when all named projections hold `min_position`. Raises `Problem` projection_behind."""
-        if min_position is None or min_position <= 0 or not self._lagging(min_position, names):
-            return
-        limit_s = min(self._wait_s_max if wait_s is None else wait_s, self._wait_s_max)
-        if await self._reached(min_position, names, limit_s):
-            return
-        lagging = self._lagging(min_position, names)
-        raise Problem(
-            "projection_behind",
-            f"Waited {limit_s:g} s for position {min_position}; "
-            + ", ".join(f"{name} is at {position}" for name, position in lagging.items())
-            + ". Repeat the request, or read without min_position.",
-            lagging=lagging,
-            min_position=min_position,
-        )
-
     async def reached(self, position: int, names: Sequence[str], *, wait_s: float) -> bool:
         """Whether all named projections hold the position within `wait_s`."""
-        return not self._lagging(position, names) or await self._reached(position, names, min(wait_s, self._wait_s_max))
+        return not self.lagging(position, names) or await self._reached(position, names, min(wait_s, self.wait_s_max))
 
     async def _reached(self, position: int, names: Sequence[str], limit_s: float) -> bool:
         self._waiting += 1
@@ -67,14 +49,15 @@ class Freshness:
             self._poller = asyncio.create_task(self._poll(), name="freshness")
         try:
             async with asyncio.timeout(limit_s), self._moved:
-                await self._moved.wait_for(lambda: not self._lagging(position, names))
+                await self._moved.wait_for(lambda: not self.lagging(position, names))
         except TimeoutError:
             return False
         finally:
             self._waiting -= 1
         return True
 
-    def _lagging(self, position: int, names: Sequence[str]) -> dict[str, int]:
+    def lagging(self, position: int, names: Sequence[str]) -> dict[str, int]:
+        """Those of the projections that are not known to hold the position, and where they were last seen."""
         known = {name: self._positions.get(name, 0) for name in names}
         return {name: reached for name, reached in known.items() if reached < position}
 
