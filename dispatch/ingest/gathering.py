@@ -18,12 +18,11 @@ from dispatch.pace import Pace
 from domain.refusals import Unavailable
 
 PAGE_EVERY_S = 0.004
-"""At 500 single alerts a second two share each page, which is half the commits and wake-ups of all who follow, for
-2 ms of waiting (decision 0020)."""
+"""Those who come nearly together share a page, and with it the commit and the wake-ups of all who follow (decision
+0020)."""
 BUSY_PAGE_EVERY_S = 0.012
+"""From `BUSY_PER_S` on: at 500 a second six share a page. What that gave is in decision 0020."""
 BUSY_PER_S = 300.0
-"""From so many on pages are further apart. At 500 a second on two cores it saves a tenth of all work that follows, and
-what is nearly full is late by several times what the sender waits (decision 0020)."""
 PAGES_OUT_MAX = 2
 """While one page is on its way to the disk the next is made ready."""
 PAGE_ITEMS_MAX = 500

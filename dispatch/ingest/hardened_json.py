@@ -31,8 +31,8 @@ def parse_json(body: bytes) -> Any:
 
 
 def _may_need_a_look(body: bytes) -> bool:
-    """What cannot be stored comes as an escape (the decoders refuse it otherwise), and depth takes brackets: most
-    messages have none of the one and few of the other."""
+    """What cannot be stored comes as an escape (the decoders refuse it otherwise), and depth takes brackets: a message
+    without the one and with few of the other is not gone through again."""
     return b"\\u" in body or body.count(b"{") + body.count(b"[") > JSON_DEPTH_MAX
 
 

@@ -17,7 +17,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
 import asyncpg
 
@@ -122,16 +121,6 @@ class Projector:
         """Name → the position it stands still at."""
         self._asked_at = 0.0
         self._pruned_at = time.monotonic()
-
-    @classmethod
-    async def open(cls, log: EventLog, dsn: str, *, role: str | None = PROJECTOR_ROLE) -> Self:
-        """A projector of every projection, connected. Raises `Unavailable`."""
-        projector = cls(log, dsn, role=role)
-        try:
-            await projector.claim()
-        except BROKEN as failure:
-            raise Unavailable("projector.unavailable", f"The database cannot answer now: {failure}") from failure
-        return projector
 
     @property
     def position(self) -> int:

@@ -182,7 +182,8 @@ async def an_edge(dsn: str, settings: Settings) -> AsyncIterator[Edge]:
                 hearing=Hearing(PostgresHeardGateways(pool), clock),
             ),
         )
-        projector = await Projector.open(log, dsn)
+        projector = Projector(log, dsn)
+        await projector.claim()
         stack.push_async_callback(projector.close)
         await projector.catch_up()
         app = create_application(services)

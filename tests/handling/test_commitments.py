@@ -116,7 +116,8 @@ async def test_a_roster_that_is_behind_hides_nobody(pg_log: PostgresLog, dsn: st
     first = await sent(world, UNIT, incident_id)
     assert [each.unit_id for each in await commitments.of({incident_id})] == [UNIT]
 
-    projector = await Projector.open(pg_log, dsn)
+    projector = Projector(pg_log, dsn)
+    await projector.claim()
     await projector.catch_up()
     await projector.close()
     folded = await roster.assigned_to([incident_id])

@@ -37,7 +37,7 @@ async def quarantine_list(
 ) -> dict[str, Any]:
     """Messages that were not understood, oldest first."""
     page = paging.of("quarantine", {"with_redriven": with_redriven, "reason": reason})
-    after = page.after(_instant, str)
+    after = page.after(datetime.fromisoformat, str)
     found = await intake.quarantine.page(limit=page.limit + 1, after=after, with_redriven=with_redriven, reason=reason)
     return {"items": [_shown(kept) for kept in page.cut(found, "received_at", "sha256")]}
 
@@ -81,10 +81,6 @@ async def _found(intake: Intake, sha256: str) -> KeptMessage:
     if kept is None:
         raise not_found("This message")
     return kept
-
-
-def _instant(text: object) -> datetime:
-    return datetime.fromisoformat(str(text))
 
 
 def _shown(kept: KeptMessage) -> dict[str, Any]:
