@@ -272,6 +272,17 @@ async def test_a_read_waits_for_a_position_and_says_what_lags(edge: Edge) -> Non
     assert answer.json()["position"] >= int(position)
 
 
+async def test_nobody_is_told_that_rows_lag_without_a_look_at_them(edge: Edge) -> None:
+    headers = edge.as_operator("east-station.01")
+    edge.services.freshness.wait_s_max = 0.0  # a machine at its limit: time is up before any look ended
+    filed = await edge.client.post("/v1/reports", json=REPORT, headers=headers | edge.key())
+    path = f"/v1/centers/east-station/board?min_position={filed.headers['dispatch-position']}"
+    is_problem(await edge.client.get(path, headers=headers), 503, "projection_behind")
+    await edge.project()
+    answer = await edge.client.get(path, headers=headers)
+    assert (answer.status_code, len(answer.json()["items"])) == (200, 1)
+
+
 async def test_a_write_may_wait_until_it_shows(edge: Edge) -> None:
     headers = edge.as_operator("east-station.01") | edge.key() | {"Prefer": "wait=1"}
     late = await edge.client.post("/v1/reports", json=REPORT, headers=headers)
