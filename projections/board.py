@@ -122,6 +122,7 @@ def change_of(before: Row | None, after: Row | None, tell: Callable[[Row], Any] 
     rows = [row for row in (before, after) if row is not None]
     return {
         "row": tell(after) if seen_after and after is not None else None,
+        "category": after["category"] if seen_after and after is not None else None,
         "centers_before": list(before["visible_center_ids"]) if seen_before and before is not None else [],
         "centers_after": list(after["visible_center_ids"]) if seen_after and after is not None else [],
         "agencies_before": list(before["agencies"]) if seen_before and before is not None else [],

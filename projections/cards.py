@@ -46,7 +46,7 @@ class IncidentCards(Projection):
     """One document an incident."""
 
     name = "incident_cards"
-    version = 2
+    version = 3
     table = tables.incident_cards
     topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS, CASES) - {incident.AlertsFolded.name}
     is_append_only = False

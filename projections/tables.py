@@ -1,8 +1,8 @@
 """The rows people look at: schema `read`, written by the projector only, thrown away and rebuilt at will.
 
-What a screen filters or sorts by is a column; what it only shows may lie in a JSON column. Columns that change with
-every folded alert (`alert_count`, `updated_position`, …) stand in no index, so that such an update stays in its page.
-An id inside JSON is its text form, an instant its ISO 8601 form.
+What a screen filters or sorts by is a column; what it only shows may lie in a column of JSON: `Whole` if no statement
+looks into it, else JSONB. Columns that change with every folded alert (`alert_count`, `updated_position`, …) stand in
+no index, so that such an update stays in its page. An id inside JSON is its text form, an instant its ISO 8601 form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from projections import (
     order_tables,
     service_tables,
 )
-from projections.columns import ADDED, FEW, HOT, PASSING, SCHEMA, Codes, Ids, Instant, maybe, metadata, needed
+from projections.columns import ADDED, FEW, HOT, PASSING, SCHEMA, Codes, Ids, Instant, Whole, maybe, metadata, needed
 
 __all__ = ["ADDED", "FEW", "HOT", "PASSING", "SCHEMA", "metadata"]
 
@@ -146,7 +146,8 @@ board_changes = sa.Table(
     metadata,
     sa.Column("page_position", sa.BigInteger, primary_key=True, comment="the page's end: what a client resumes from"),
     sa.Column("incident_id", sa.Uuid, primary_key=True),
-    maybe("row", JSONB, comment="the board row as `board.item` shows it; null: it left every board"),
+    maybe("row", Whole, comment="the board row as `board.item` shows it; null: it left every board"),
+    maybe("category", sa.Text, comment="of the row"),
     needed("centers_before", Ids),
     needed("centers_after", Ids),
     needed("agencies_before", Codes),
@@ -162,7 +163,7 @@ incident_cards = sa.Table(
     "incident_cards",
     metadata,
     sa.Column("incident_id", sa.Uuid, primary_key=True),
-    needed("document", JSONB, comment="see projections.cards: all but the folded alerts and the timeline"),
+    needed("document", Whole, comment="see projections.cards: all but the folded alerts and the timeline"),
     needed("updated_position", sa.BigInteger),
     postgresql_with=HOT,
 )
@@ -194,7 +195,7 @@ timeline = sa.Table(
     maybe("actor_agency", sa.Text),
     maybe("rule_version", sa.Integer),
     needed("is_narrative", sa.Boolean, comment="false: shown in the full log only"),
-    needed("values", JSONB, comment="the event's body; sentences are made from it at read time"),
+    needed("values", Whole, comment="the event's body; sentences are made from it at read time"),
     postgresql_with=ADDED,
 )
 

@@ -34,7 +34,7 @@ class Timeline(Projection):
     """One row a fact about an incident."""
 
     name = "timeline"
-    version = 1
+    version = 2
     table = tables.timeline
     topics = names(DECISIONS, COMPANIONS, ASSIGNMENTS, OUTCOMES, CHECKLISTS, CASES)
     is_append_only = True

@@ -21,7 +21,8 @@ Window = tuple[str, float, float]
 REMOVED = -1
 EVENT = re.compile(rb"event: (\w+)\n(?:id: (\d+)\n)?data: (.*)\n")
 CHANGES = """
-    SELECT page_position, incident_id::text AS incident_id, (row->>'updated_position')::bigint AS updated_position,
+    SELECT page_position, incident_id::text AS incident_id,
+           (row::jsonb->>'updated_position')::bigint AS updated_position,
            extract(epoch FROM written_at)::float8 AS written_at, centers_before::text[] AS before,
            CASE WHEN row IS NULL THEN '{}' ELSE centers_after::text[] END AS after
     FROM read.board_changes WHERE page_position > $1 ORDER BY page_position, incident_id

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import asyncpg
 from pydantic_core import to_json
 
-from dispatch.workers.rows import RowCache, RowStore, encoded
+from dispatch.workers.rows import RowCache, RowStore
 from domain.event import Fact
 from projections import fold, tables
 from projections.board import change_of, hidden, item_text
+from projections.columns import json_text
 from projections.projection import Key, Projection, Row
 from projections.queries.progress import CHANGES_CHANNEL, ORDERS_HINT
 
@@ -30,22 +31,24 @@ MOVE_CHECKPOINTS = """
     held AS MATERIALIZED (SELECT 1 / (count(*) = cardinality($1))::int AS all_moved FROM moved)
 """
 """Moves all of them, or divides by zero, which takes back what it moved."""
-ALL_MOVED = "(SELECT ${}::text FROM held WHERE all_moved = 1)"
-"""A text that is there once the checkpoints have moved: so nothing is written before their rows are locked, which keep
-a rebuild's switch out until the page is there."""
+ALL_MOVED = " WHERE (SELECT all_moved FROM held) = 1"
+"""Asked once, before any row: nothing is written before the checkpoints' rows are locked, which keep a rebuild's switch
+out until the page is there."""
 PARK = """
     INSERT INTO read.parked (projection, position, entity, topic, reason, follows)
     SELECT * FROM json_to_recordset($1::text::json)
         AS p(projection text, position bigint, entity text, topic text, reason text, follows bigint)
     ON CONFLICT DO NOTHING
 """
-_CHANGES = RowStore(tables.board_changes)
-_CHANGE_COLUMNS = [name for name in _CHANGES.columns if name != "written_at"]
-INSERT_CHANGES = f"""
-    INSERT INTO read.board_changes ({", ".join(f'"{name}"' for name in _CHANGE_COLUMNS)})
-    SELECT {", ".join(f'"{name}"' for name in _CHANGE_COLUMNS)}
-    FROM json_populate_recordset(NULL::read.board_changes, {{}}::text::json)
-"""  # noqa: S608  # our own names
+_CHANGE_COLUMNS = ", ".join(
+    f'"{column.name}"' for column in tables.board_changes.columns if column.name != "written_at"
+)
+
+
+def _inserting_changes(first: int, condition: str) -> str:
+    source = f"json_populate_recordset(NULL::read.board_changes, ${first}::text::json)"
+    return f"INSERT INTO read.board_changes ({_CHANGE_COLUMNS}) SELECT {_CHANGE_COLUMNS} FROM {source}{condition}"  # noqa: S608  # our own names
+
 
 UNWRITABLE = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, TypeError, ValueError)
 """The rows themselves are at fault, not the world."""
@@ -120,7 +123,7 @@ class PageWriter:
             for target, keys in zip(self._targets, gone, strict=True):
                 await target.store.delete(self._connection, keys)
             if parked:
-                await self._connection.execute(PARK, encoded([_as_row(one) for one in parked]))
+                await self._connection.execute(PARK, json_text([_as_row(one) for one in parked]))
         for target, result in zip(self._targets, folded, strict=True):
             target.position = page.position
             if not target.projection.is_append_only:
@@ -152,9 +155,10 @@ class PageWriter:
         parts = [MOVE_CHECKPOINTS]
         hints = [str(position)] if tables.board.name in names else []
 
-        def write(statement: str, rows: str) -> None:
-            values.append(rows)
-            parts.append(f"w{len(values)} AS ({statement.format(ALL_MOVED.format(len(values)))})")
+        def write(writing: Callable[[int, str], str], parameters: Sequence[Any]) -> None:
+            first = len(values) + 1
+            values.extend(parameters)
+            parts.append(f"w{first} AS ({writing(first, ALL_MOVED)})")
 
         for target, before, result in zip(targets, loaded, folded, strict=True):
             store = target.store
@@ -164,11 +168,12 @@ class PageWriter:
             if target.projection.name == tables.board.name:
                 rows, changes = board_texts(position, before, result)
                 if written:
-                    write(store.upserting, rows)
+                    write(store.upserting, [rows])
                 if changes is not None:
-                    write(INSERT_CHANGES, changes)
+                    write(_inserting_changes, [changes])
             elif written:
-                write(store.inserting if target.projection.is_append_only else store.upserting, encoded(written))
+                writing = store.inserting if target.projection.is_append_only else store.upserting
+                write(writing, store.parameters(written))
         hint = ""
         for payload in hints:
             values += [CHANGES_CHANNEL, payload]

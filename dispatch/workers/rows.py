@@ -1,7 +1,7 @@
 """Rows of projections in PostgreSQL: loaded by key, written a page at a time, each page one statement a table.
 
-A page travels as one JSON text that the server unfolds into rows of the table's own type: an array column would make
-UNNEST flatten its elements, and a statement a row would cost a round trip each.
+A page travels as an array a column, or, where a column is an array itself, which UNNEST would flatten, as one JSON text
+that the server unfolds into rows of the table's own type. A statement a row would cost a round trip each.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ import asyncpg
 from pydantic_core import from_json, to_json
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from projections import tables
+from projections.columns import Whole, json_text
 from projections.projection import Key, Row
 
 CACHED_ROWS_MAX = 20_000
@@ -55,11 +57,6 @@ async def connect(dsn: str, *, role: str | None = PROJECTOR_ROLE, waits_for_disk
     return connection
 
 
-def encoded(value: Any) -> str:
-    """JSON text of rows: ids as text, instants in ISO 8601. Raises `ValueError` for what no column takes."""
-    return to_json(value).decode()
-
-
 def qualified(name: str) -> str:
     """A table of schema `read`."""
     return f'{tables.SCHEMA}."{name}"'
@@ -77,22 +74,53 @@ class RowStore:
         self.columns = [str(column.name) for column in table.columns]
         self.key = [str(column.name) for column in table.primary_key.columns]
         self._values = itemgetter(*self.columns)
+        self._whole = [place for place, column in enumerate(table.columns) if isinstance(column.type, Whole)]
+        kinds = [column.type.compile(_DIALECT) for column in table.columns]
+        self._kinds = None if any(isinstance(column.type, ARRAY | JSONB) for column in table.columns) else kinds
+        self._shape = qualified(table.name)
         self._own = qualified(self.name)
-        listed = ", ".join(f'"{name}"' for name in self.columns)
+        self._listed = ", ".join(f'"{name}"' for name in self.columns)
         keys = ", ".join(f'"{name}"' for name in self.key)
         rest = [name for name in self.columns if name not in self.key]
         changes = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-        source = f"SELECT {listed} FROM json_populate_recordset(NULL::{qualified(table.name)}, {{}}::text::json)"  # noqa: S608  # our own names
-        insert = f"INSERT INTO {self._own} ({listed}) {source} ON CONFLICT ({keys})"
-        self.upserting = f"{insert} DO UPDATE SET {changes}"
-        """Writes rows over what is there; `{}` is the parameter with their JSON text."""
-        self.inserting = f"{insert} DO NOTHING"
-        """Writes rows that stay as they first were; likewise."""
-        kinds = [column.type.compile(_DIALECT) for column in table.primary_key.columns]
-        asked = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, start=1))
+        self._over = f" ON CONFLICT ({keys}) DO UPDATE SET {changes}"
+        self._once = f" ON CONFLICT ({keys}) DO NOTHING"
+        key_kinds = [column.type.compile(_DIALECT) for column in table.primary_key.columns]
+        asked = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(key_kinds, start=1))
         wanted = f"{keys} = ANY($1)" if len(self.key) == 1 else f"({keys}) IN (SELECT * FROM unnest({asked}))"  # noqa: S608
-        self._select = f"SELECT {listed} FROM {self._own} WHERE {wanted}"  # noqa: S608  # the same
+        self._select = f"SELECT {self._listed} FROM {self._own} WHERE {wanted}"  # noqa: S608  # our own names
         self._delete = f"DELETE FROM {self._own} WHERE {wanted}"  # noqa: S608  # the same
+
+    def upserting(self, first: int = 1, condition: str = "") -> str:
+        """A statement that writes rows over what is there, if a condition holds. Its parameters, from `$first` on, are
+        what `parameters` makes of the rows."""
+        return self._writing(first, condition) + self._over
+
+    def inserting(self, first: int = 1, condition: str = "") -> str:
+        """Likewise, of rows that stay as they first were."""
+        return self._writing(first, condition) + self._once
+
+    def _writing(self, first: int, condition: str) -> str:
+        if self._kinds is None:
+            source = f"json_populate_recordset(NULL::{self._shape}, ${first}::text::json)"
+        else:
+            arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(self._kinds, first))
+            source = f"unnest({arrays}) AS r ({self._listed})"
+        return f"INSERT INTO {self._own} ({self._listed}) SELECT {self._listed} FROM {source}{condition}"  # noqa: S608
+
+    def parameters(self, rows: Sequence[Row]) -> list[Any]:
+        """Rows as the statements take them. Raises `ValueError` for what no column takes."""
+        return (
+            [json_text(rows)]
+            if self._kinds is None
+            else [list(column) for column in zip(*self._records(rows), strict=True)]
+        )
+
+    def _records(self, rows: Iterable[Row]) -> Iterable[tuple[Any, ...]]:
+        records: Iterable[tuple[Any, ...]] = map(self._values, rows)
+        for place in self._whole:
+            records = [(*one[:place], json_text(one[place]), *one[place + 1 :]) for one in records]
+        return records
 
     async def load(self, connection: asyncpg.Connection, keys: Iterable[Key]) -> dict[Key, Row]:
         """Those of the rows that exist."""
@@ -100,26 +128,30 @@ class RowStore:
         if not wanted:
             return {}
         found = await connection.fetch(self._select, *map(list, zip(*wanted, strict=True)))
-        return {tuple(row[name] for name in self.key): dict(row) for row in found}
+        return {tuple(row[name] for name in self.key): self._row(row) for row in found}
+
+    def _row(self, stored: Mapping[str, Any]) -> Row:
+        row = dict(stored)
+        for place in self._whole:
+            name = self.columns[place]
+            row[name] = from_json(row[name])
+        return row
 
     async def upsert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows over what is there."""
         if rows:
-            await connection.execute(self.upserting.format("$1"), encoded(rows))
+            await connection.execute(self.upserting(), *self.parameters(rows))
 
     async def insert(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows that stay as they first were."""
         if rows:
-            await connection.execute(self.inserting.format("$1"), encoded(rows))
+            await connection.execute(self.inserting(), *self.parameters(rows))
 
     async def copy(self, connection: asyncpg.Connection, rows: Sequence[Row]) -> None:
         """Write rows that are known to be new, the fast way."""
         if rows:
             await connection.copy_records_to_table(
-                self.name,
-                schema_name=tables.SCHEMA,
-                columns=self.columns,
-                records=list(map(self._values, rows)),
+                self.name, schema_name=tables.SCHEMA, columns=self.columns, records=self._records(rows)
             )
 
     async def delete(self, connection: asyncpg.Connection, keys: Sequence[Key]) -> None:

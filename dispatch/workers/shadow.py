@@ -11,8 +11,9 @@ from sqlalchemy import JSON
 from sqlalchemy.dialects import postgresql
 
 from dispatch.workers.page import PARK
-from dispatch.workers.rows import RowCache, RowStore, encoded, qualified
+from dispatch.workers.rows import RowCache, RowStore, qualified
 from projections import fold
+from projections.columns import Whole, json_text
 from projections.projection import Key, Projection, Row
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -161,7 +162,7 @@ class Copy:
             # Next to nothing of it will be taken over, so it need not be small: to compress was more than half of what
             # the server did for cards. Where all is taken over, that would come in the switch, with the boards waiting.
             for column in self.projection.table.columns:
-                if isinstance(column.type, JSON):
+                if isinstance(column.type, JSON | Whole):
                     await connection.execute(f'ALTER TABLE {self.shadow} ALTER "{column.name}" SET STORAGE EXTERNAL')
         await connection.execute(
             "INSERT INTO read.checkpoints (name, version, position, state) VALUES ($1, $2, 0, 'building')",
@@ -198,7 +199,7 @@ class Copy:
                 | {"projection": self.building}
                 for one in result.parked
             ]
-            await connection.execute(PARK, encoded(parked))
+            await connection.execute(PARK, json_text(parked))
         if self.touched is not None:
             self.touched.update(result.rows)
         return result

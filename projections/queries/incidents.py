@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, Text, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 
 from projections import city_tables, tables
 from projections.queries import sight as sights
@@ -22,7 +23,7 @@ def card(incident_id: UUID) -> Select[Any]:
 def opened_by_machines(incident_ids: Sequence[UUID]) -> Select[Any]:
     """Those of these incidents that no person's report opened."""
     table = tables.incident_cards
-    report = table.c.document["cause"]["report_id"].astext
+    report = type_coerce(table.c.document, Text).cast(JSONB)["cause"]["report_id"].astext
     return select(table.c.incident_id).where(table.c.incident_id.in_(incident_ids), report.is_(None))
 
 

@@ -20,8 +20,9 @@ DEADLINE_S = 10.0
 EAST, WEST = "east-station", "west-station"
 EAST_STREAM = f"/v1/centers/{EAST}/stream"
 CHANGE = (
-    "INSERT INTO read.board_changes (page_position, incident_id, row, centers_before, centers_after, agencies_before,"
-    " agencies_after, categories) VALUES ($1, $2, $3, $4, $5, '{}', '{}', '{traffic.accident}')"
+    "INSERT INTO read.board_changes (page_position, incident_id, row, category, centers_before, centers_after,"
+    " agencies_before, agencies_after, categories)"
+    " VALUES ($1, $2, $3, 'traffic.accident', $4, $5, '{}', '{}', '{traffic.accident}')"
 )
 
 

@@ -161,7 +161,7 @@ async def test_an_incident_that_left_and_came_back_as_something_else_is_taken_aw
     await feed.page(Move(incident(1), (EAST,), (), ""))
     position = await feed.page(Move(incident(1), (), (EAST,), "other"))
     await feed.connection.execute(
-        "UPDATE read.board_changes SET row = jsonb_set(row, '{category}', '\"other.unclassified\"'),"
+        "UPDATE read.board_changes SET category = 'other.unclassified',"
         " categories = '{other.unclassified,traffic.accident}' WHERE page_position = $1",
         position,
     )

@@ -49,7 +49,7 @@ async def test_a_rebuild_of_right_rows_writes_nothing(city: City) -> None:
 
 async def test_a_rebuild_removes_rows_that_nothing_explains(city: City, hand: asyncpg.Connection) -> None:
     await city.tell([happening(ONE, OPENED)])
-    await hand.execute("INSERT INTO read.incident_cards VALUES ($1, $2, 1)", THREE, {})
+    await hand.execute("INSERT INTO read.incident_cards VALUES ($1, $2, 1)", THREE, "{}")
     (switched,) = await Rebuild(city.log, city.dsn, PROJECTIONS["incident_cards"]).run()
     assert (switched.rows_written, switched.rows_removed) == (0, 1)
     await city.projector.close()

@@ -136,6 +136,7 @@ async def test_an_empty_database_is_migrated_once_by_several_at_once(empty_dsn: 
         "0017",
         "0018",
         "0019",
+        "0020",
     ]
     await asyncio.gather(*(migrate.migrate(empty_dsn) for _ in range(3)))
     assert await pending(empty_dsn) == []

@@ -31,9 +31,8 @@ AUDIENCES_KEPT = 4_096
 """Sets of centers and agencies that are kept once: incidents of one street have the same."""
 
 COLUMNS = """
-    c.position AS reached, c.changes_since, b.page_position, b.incident_id, b.row::text AS row,
-    b.row->>'category' AS category, b.centers_before, b.centers_after, b.agencies_before, b.agencies_after,
-    b.categories, b.restricted_before, b.restricted_after
+    c.position AS reached, c.changes_since, b.page_position, b.incident_id, b.row, b.category, b.centers_before,
+    b.centers_after, b.agencies_before, b.agencies_after, b.categories, b.restricted_before, b.restricted_after
 """
 TAILED = f"""
     SELECT {COLUMNS} FROM read.checkpoints c LEFT JOIN LATERAL (
