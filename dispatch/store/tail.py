@@ -3,7 +3,8 @@
 The problem: a worker process has ten readers (projector, reactors, timers, directory, feeds) that follow the same log a
 moment apart; each reading for itself costs a round trip and a decoding a reader a page. The rule kept instead: what was
 recorded last is held in memory, contiguous, bounded in events and bytes; a read that lies within it, of all topics or
-some, costs no statement. Older positions are read from the database as before.
+some, costs no statement, nor does one of a stream that began in it or was read before. Older positions are read from
+the database as before.
 
 What is held is never wrong, only perhaps not yet all: positions are contiguous and facts immutable, so a row held is
 the row recorded. A log that ends before what is held (a restore) empties it.
@@ -17,7 +18,8 @@ from itertools import islice
 from typing import Any, Protocol
 from uuid import UUID
 
-from dispatch.ports import RecordedEvent, Tip
+from dispatch.ports import AppendCommand, RecordedEvent, Tip, Verdict, VersionConflict
+from dispatch.store.held_streams import HeldStreams
 from dispatch.store.postgres import PostgresLog
 
 HELD_EVENTS_MAX = 20_000
@@ -38,6 +40,7 @@ class Tail:
     def begin(self, position: int) -> None:
         """Forget everything; the next row is that after `position`."""
         self._rows: list[RecordedEvent] = []
+        self._streams: dict[UUID, list[RecordedEvent]] = {}
         self._bytes = 0
         self._dropped = position
 
@@ -45,6 +48,11 @@ class Tail:
     def last(self) -> int:
         """The last position held."""
         return self._dropped + len(self._rows)
+
+    @property
+    def dropped(self) -> int:
+        """The last position that is no longer held, or never was."""
+        return self._dropped
 
     def begins_by(self, position: int) -> bool:
         """Whether nothing after `position` was let go."""
@@ -54,7 +62,9 @@ class Tail:
         """Take in the rows that follow."""
         assert not rows or rows[0].position == self.last + 1, f"{rows[0].position} does not follow {self.last}"
         self._rows.extend(rows)
-        self._bytes += sum(len(row.state) for row in rows)
+        for row in rows:
+            self._bytes += len(row.state)
+            self._streams.setdefault(row.stream_id, []).append(row)
         if len(self._rows) > self._events_max or self._bytes > self._bytes_max:
             self._let_go()
 
@@ -63,7 +73,12 @@ class Tail:
         decoded to takes fifty, and of 2,500 at once the whole process stood still for 130 ms."""
         gone = 0
         while gone < len(self._rows) and (len(self._rows) - gone > self._events_max or self._bytes > self._bytes_max):
-            self._bytes -= len(self._rows[gone].state)
+            row = self._rows[gone]
+            self._bytes -= len(row.state)
+            of_its_stream = self._streams[row.stream_id]
+            del of_its_stream[0]
+            if not of_its_stream:
+                del self._streams[row.stream_id]
             gone += 1
         del self._rows[:gone]
         self._dropped += gone
@@ -74,6 +89,10 @@ class Tail:
         if 0 <= place < len(self._rows) and self._rows[place] == row:
             return self._rows[place]
         return row
+
+    def of_stream(self, stream_id: UUID) -> Sequence[RecordedEvent]:
+        """The stream's rows that are held."""
+        return self._streams.get(stream_id, ())
 
     def after(
         self, position: int, up_to_position: int | None, topics: frozenset[str] | None, limit: int
@@ -96,11 +115,21 @@ class Reads(Protocol):
         """A page of the log in position order."""
 
 
+class ReadsStreams(Protocol):
+    """`EventLog.read_streams` of what lies below."""
+
+    async def __call__(
+        self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
+    ) -> dict[UUID, list[RecordedEvent]]:
+        """Several streams at once."""
+
+
 class HeldEnd:
     """Reads of a log that are answered from its end, as far as that is held, and from below otherwise."""
 
     def __init__(self, read_below: Reads, known_position: Callable[[], int]) -> None:
         self.tail = Tail(HELD_EVENTS_MAX, HELD_BYTES_MAX)
+        self._streams = HeldStreams()
         self._read_below = read_below
         self._known_position = known_position
         self._stretching = asyncio.Lock()
@@ -114,6 +143,43 @@ class HeldEnd:
             return self.tail.after(position, up_to_position, wanted, limit)
         return await self._read_below(position, limit=limit, up_to_position=up_to_position, topics=topics)
 
+    async def read_streams(
+        self, stream_ids: Sequence[UUID], up_to_position: int | None, read_below: ReadsStreams
+    ) -> dict[UUID, list[RecordedEvent]]:
+        """As `EventLog.read_streams`, of what this process knows to be recorded."""
+        known = max(self._known_position(), up_to_position or 0)
+        found: dict[UUID, list[RecordedEvent]] = {}
+        reached = 0
+        if known - self.tail.last <= STRETCH_EVENTS:
+            await self._is_held(self.tail.last, known)
+        if self.tail.last >= known:
+            reached = self.tail.last
+            held = {stream_id: self._held_of(stream_id) for stream_id in stream_ids}
+            found = {stream_id: rows for stream_id, rows in held.items() if rows is not None}
+        unknown = [stream_id for stream_id in stream_ids if stream_id not in found]
+        if unknown:
+            for stream_id, rows in (await read_below(unknown)).items():
+                found[stream_id] = all_rows = [self.tail.held(row) for row in rows]
+                last = rows[-1].position if rows else 0
+                self._streams.keep(stream_id, all_rows, max(reached, last))
+        if up_to_position is None:
+            return {stream_id: found[stream_id] for stream_id in stream_ids}
+        return {
+            stream_id: [row for row in found[stream_id] if row.position <= up_to_position] for stream_id in stream_ids
+        }
+
+    def _held_of(self, stream_id: UUID) -> list[RecordedEvent] | None:
+        """All rows of a stream; None if some may lie below."""
+        recent = self.tail.of_stream(stream_id)
+        if recent and recent[0].version == 1:
+            return list(recent)
+        kept = self._streams.since(stream_id, self.tail.dropped)
+        if kept is None:
+            return None
+        rows = [*kept.rows, *(row for row in recent if row.position > kept.up_to_position)]
+        self._streams.keep(stream_id, rows, max(kept.up_to_position, self.tail.last))
+        return rows
+
     async def tip(self, ask: Callable[[], Coroutine[Any, Any, Tip]]) -> Tip:
         """The last position. A log that ends before what was held when it was asked was restored.
 
@@ -123,6 +189,7 @@ class HeldEnd:
         found = await ask()
         if found.position < held:
             self.tail.begin(found.position)
+            self._streams.clear()
         return found
 
     async def _is_held(self, position: int, up_to_position: int | None) -> bool:
@@ -168,10 +235,26 @@ class TailedLog(PostgresLog):
     async def read_streams(
         self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
     ) -> dict[UUID, list[RecordedEvent]]:
-        """Several streams at once. Most that a reactor asks for began a moment ago: what is held of them is shared."""
-        streams = await super().read_streams(stream_ids, up_to_position=up_to_position)
-        held = self._end.tail.held
-        return {stream_id: [held(row) for row in rows] for stream_id, rows in streams.items()}
+        """Several streams at once, as far as this process knows them: what others recorded may be a hint away. Who
+        decides on them names the versions; who was wrong hears of the conflict once this process knows better."""
+        return await self._end.read_streams(stream_ids, up_to_position, super().read_streams)
+
+    async def append(self, command: AppendCommand) -> Verdict:
+        """Record one command."""
+        verdict = await super().append(command)
+        await self._learn_from((verdict,))
+        return verdict
+
+    async def append_many(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
+        """Record commands in order, each with its own verdict."""
+        verdicts = await super().append_many(commands)
+        await self._learn_from(verdicts)
+        return verdicts
+
+    async def _learn_from(self, verdicts: Sequence[Verdict]) -> None:
+        """A conflict says that there is more than this process knew: whoever decides again must read that."""
+        if any(isinstance(verdict, VersionConflict) for verdict in verdicts):
+            self._wake.saw((await self.tip()).position)
 
     async def tip(self) -> Tip:
         """The last position."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dispatch.ports import RecordedEvent, Tip
+from dispatch.ports import RecordedEvent, Tip, VersionConflict
+from dispatch.store.held_streams import HeldStreams
 from dispatch.store.postgres import PostgresLog
 from dispatch.store.tail import HeldEnd, Tail, TailedLog
 from tests.store.contract import LogContract, decision, on
@@ -189,3 +191,97 @@ def test_a_row_read_again_is_the_one_that_is_held_and_only_that(
     held = [one for one in rows[-events_max:] if one.position == position]
     assert tail.held(again) is (held[0] if held else again)
     assert tail.held(another) is another
+
+
+async def test_a_stream_that_is_held_costs_no_statement(tailed: TailedLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Sequence[UUID]] = []
+    below = PostgresLog.read_streams
+
+    async def counted(self: PostgresLog, ids: Sequence[UUID], *, up_to_position: int | None = None) -> Any:
+        asked.append(list(ids))
+        return await below(self, ids, up_to_position=up_to_position)
+
+    monkeypatch.setattr(PostgresLog, "read_streams", counted)
+    old, new, other = UUID(int=1), UUID(int=2), UUID(int=3)
+    await tailed.append(decision(on(old, 0, 2)))
+    tailed._end.tail.begin(2)  # as if it were long ago
+    await tailed.append(decision(on(new, 0, 3)))
+    for _ in range(2):
+        found = await tailed.read_streams([old, new, other])
+        assert [[one.version for one in found[each]] for each in (old, new, other)] == [[1, 2], [1, 2, 3], []]
+    assert asked == [[old, other], [other]]
+    await tailed.append(decision(on(old, 2, 2)))
+    assert [one.version for one in (await tailed.read_streams([old]))[old]] == [1, 2, 3, 4]
+    assert [one.version for one in (await tailed.read_streams([old], up_to_position=6))[old]] == [1, 2, 3]
+    assert asked[2:] == []
+
+
+async def test_who_lost_a_race_reads_what_it_lost_to(tailed: TailedLog, pg_log: PostgresLog) -> None:
+    await tailed.append(decision(on(STREAM, 0)))
+    assert len((await tailed.read_streams([STREAM]))[STREAM]) == 1
+    await pg_log.append(decision(on(STREAM, 1)))  # no hint may have come yet
+    assert isinstance(await tailed.append(decision(on(STREAM, 1))), VersionConflict)
+    assert len((await tailed.read_streams([STREAM]))[STREAM]) == 2
+
+
+class StreamsBelow:
+    """A log of a few streams in memory, of which a process knows as much as it was told."""
+
+    def __init__(self) -> None:
+        self.rows: list[RecordedEvent] = []
+        self.known = 0
+
+    def record(self, stream: int) -> None:
+        stream_id = UUID(int=stream)
+        version = 1 + sum(one.stream_id == stream_id for one in self.rows)
+        self.rows.append(
+            RecordedEvent(len(self.rows) + 1, stream_id, version, "a", b"x" * 10, datetime(2026, 7, 1, tzinfo=UTC))
+        )
+
+    async def read_after(
+        self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
+    ) -> list[RecordedEvent]:
+        assert (up_to_position, topics) == (None, None)
+        return self.rows[position : position + limit]
+
+    async def read_streams(
+        self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
+    ) -> dict[UUID, list[RecordedEvent]]:
+        assert up_to_position is None
+        return {each: [one for one in self.rows if one.stream_id == each] for each in stream_ids}
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("record"), st.lists(st.integers(1, 4), min_size=1, max_size=4)),
+    st.tuples(st.just("hear"), st.just(())),
+    st.tuples(st.just("page"), st.just(())),
+    st.tuples(st.just("skip"), st.just(())),
+    st.tuples(st.just("read"), st.lists(st.integers(1, 5), min_size=1, max_size=3)),
+)
+
+
+@given(steps=st.lists(STEPS, max_size=40), events_max=st.integers(1, 8), streams_max=st.integers(1, 3))
+async def test_streams_read_like_the_log_as_far_as_it_is_known(
+    steps: list[tuple[str, Sequence[int]]], events_max: int, streams_max: int
+) -> None:
+    log = StreamsBelow()
+    end = HeldEnd(log.read_after, lambda: log.known)
+    end.tail, end._streams = Tail(events_max, 1_000), HeldStreams(streams_max, 4, 120)
+    for what, streams in steps:
+        match what:
+            case "record":
+                for stream in streams:
+                    log.record(stream)
+            case "hear":
+                log.known = len(log.rows)
+            case "page":
+                await end.read_after(end.tail.last, limit=3, up_to_position=log.known, topics=None)
+            case "skip":
+                end.tail.begin(max(end.tail.last, log.known))
+            case _:
+                ids = [UUID(int=stream) for stream in streams]
+                found = await end.read_streams(ids, None, log.read_streams)
+                for each in ids:
+                    whole = [one for one in log.rows if one.stream_id == each]
+                    assert found[each] == whole[: len(found[each])]
+                    assert all(one in found[each] for one in whole if one.position <= log.known)
