@@ -7,7 +7,7 @@ version it counted from, so two openings that race cannot take the same number, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -107,6 +107,24 @@ def open_incident_changes(
         )
     series_changes = [Change(numbering.stream(day), used[day], tuple(events)) for day, events in allocated.items()]
     return changes + series_changes
+
+
+def counted_from(changes: Sequence[Change], numbering: Numbering, day: date, used: int) -> list[Change]:
+    """Changes that open one incident, as if so many numbers of its day had been used."""
+    number, series = numbering.number(day, used + 1), numbering.stream(day)
+    return [
+        replace(
+            change,
+            expected_version=used if change.stream_id == series else change.expected_version,
+            events=tuple(
+                event.model_copy(update={"number": number})
+                if isinstance(event, IncidentOpened | NumberAllocated)
+                else event
+                for event in change.events
+            ),
+        )
+        for change in changes
+    ]
 
 
 def _opened(opening: Opening, city: str, number: str) -> IncidentOpened:

@@ -7,17 +7,24 @@ writes nothing else on the incident, unless it says the matter is worse: then th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID, uuid5
 
 from dispatch.directory import Directory
 from dispatch.directory_entries import CenterEntry
 from dispatch.handling.labels import labelled
-from dispatch.handling.opening import Numbering, Opening, first_owner, numbers_used, open_incident_changes
-from dispatch.handling.scribe import Change, Loaded, Outcome, Request, Scribe, as_fact
+from dispatch.handling.opening import (
+    Numbering,
+    Opening,
+    counted_from,
+    first_owner,
+    numbers_used,
+    open_incident_changes,
+)
+from dispatch.handling.scribe import AnyOf, Change, Decided, Loaded, Outcome, Request, Scribe, as_fact
 from domain.event import MediaReference, Personal, Place
 from domain.identifiers import companion_of, incident_id_for, timed
 from domain.incident import decider as incident
@@ -35,7 +42,12 @@ from domain.vocabulary import CenterKind, IncidentPhase, Severity
 HEADLINE_LENGTH_MAX = 120
 """Characters of a report's text that become the incident's headline."""
 
-Attempt: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]] | Refusal
+RACES_LOST_MAX = 2
+"""Whoever lost more races for a number asks for any of the next."""
+NUMBERS_ASKED = 64
+"""In a flood the correlator takes some twenty while such a request is on its way."""
+
+Attempt: TypeAlias = Decided | AnyOf | Refusal
 
 Relation: TypeAlias = Literal["opened", "duplicate"]
 
@@ -55,6 +67,30 @@ class ReportDraft:
     caller: str | None = None
     caller_phone: str | None = None
     persons: tuple[str, ...] = ()
+
+
+class NumberRace:
+    """What one request has heard of numbers while others took them first.
+
+    In a flood the correlator takes numbers with every page, and whoever reads how many there are, or hears it from the
+    race that was lost, has lost again before it writes: a caller's report waited for seconds. So whoever lost twice
+    asks for any of the next numbers. Each excludes the others, and there is still no gap.
+    """
+
+    def __init__(self) -> None:
+        self.told: dict[UUID, int] = {}
+        """Stream of numbers → numbers used, as the last race lost said."""
+        self._lost = 0
+
+    @property
+    def numbers_asked(self) -> int:
+        """How many of the next numbers would do."""
+        return 1 if self._lost < RACES_LOST_MAX else NUMBERS_ASKED
+
+    def lost(self, conflict: Conflict) -> None:
+        """Somebody was first on a stream."""
+        self._lost += 1
+        self.told[UUID(conflict.values["stream_id"])] = int(conflict.values["actual_version"])
 
 
 class ReportDesk:
@@ -80,9 +116,7 @@ class ReportDesk:
         The answer names `report_id`, `incident_id`, `number` and `relation` (`opened` or `duplicate`).
         """
         report_id = timed(request.received_at, "report", str(request.request_id))
-        told: dict[UUID, int] = {}
-        """Stream of numbers → numbers used, as the last race lost said. In a flood the correlator takes numbers with
-        every page, and whoever reads how many there are has lost before it writes."""
+        race = NumberRace()
 
         async def attempt() -> Attempt:
             rulebook = self._directory.rulebook()
@@ -93,13 +127,10 @@ class ReportDesk:
                 return filed
             if duplicate_of is not None:
                 return await self._attach(command, report_id, duplicate_of, rulebook)
-            return await self._open(command, report_id, request, rulebook, told)
-
-        def lost(conflict: Conflict) -> None:
-            told[UUID(conflict.values["stream_id"])] = int(conflict.values["actual_version"])
+            return await self._open(command, report_id, request, rulebook, race)
 
         async with self._turn:
-            return await self._scribe.decide(attempt, request, lost=lost)
+            return await self._scribe.decide(attempt, request, lost=race.lost)
 
     async def read_personal(
         self, report_id: UUID, fields: Sequence[str], *, purpose: str, request: Request
@@ -174,7 +205,7 @@ class ReportDesk:
         return center.ownership if center is not None else None
 
     async def _open(
-        self, command: FileReport, report_id: UUID, request: Request, rulebook: Rulebook, told: dict[UUID, int]
+        self, command: FileReport, report_id: UUID, request: Request, rulebook: Rulebook, race: NumberRace
     ) -> Attempt:
         incident_id = incident_id_for(report_id)
         center = self._directory.center(command.center_id)
@@ -192,18 +223,25 @@ class ReportDesk:
             causation_id=report_id,
         )
         numbering = Numbering.of(rulebook)
-        used = await self._numbers_used(numbering, opening.opened_at, told)
+        used = await self._numbers_used(numbering, opening.opened_at, race)
         opened = open_incident_changes([opening], numbering=numbering, used=used, rule_version=rulebook.version)
         happened_at = request.occurred_at or request.received_at
         opened = await labelled(opened, self._directory, log=self._scribe.log, now=happened_at)
         day = numbering.day(opening.opened_at)
-        number = numbering.number(day, used[day] + 1)
-        changes = _report_changes(command, report_id, incident_id, "opened")
-        return [*changes[:1], *opened, *changes[1:]], _answer(report_id, incident_id, number, "opened")
+        first, *rest = _report_changes(command, report_id, incident_id, "opened")
+        counts = range(used[day], used[day] + race.numbers_asked)
+        decisions = [
+            (
+                [first, *counted_from(opened, numbering, day, count), *rest],
+                _answer(report_id, incident_id, numbering.number(day, count + 1), "opened"),
+            )
+            for count in counts
+        ]
+        return decisions[0] if len(decisions) == 1 else AnyOf(decisions)
 
-    async def _numbers_used(self, numbering: Numbering, instant: datetime, told: dict[UUID, int]) -> dict[date, int]:
+    async def _numbers_used(self, numbering: Numbering, instant: datetime, race: NumberRace) -> dict[date, int]:
         day = numbering.day(instant)
-        version = told.pop(numbering.stream(day), None)
+        version = race.told.pop(numbering.stream(day), None)
         return await numbers_used(self._scribe.log, numbering, [instant]) if version is None else {day: version}
 
     async def _attach(self, command: FileReport, report_id: UUID, incident_id: UUID, rulebook: Rulebook) -> Attempt:

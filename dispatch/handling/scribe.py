@@ -109,6 +109,17 @@ class Outcome:
     changed: bool = True
 
 
+Decided: TypeAlias = tuple[Sequence[Change], Mapping[str, Any]]
+"""What to record, and the answer to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """Decisions of which the first whose versions hold is recorded. They exclude each other: all begin one stream."""
+
+    decisions: Sequence[Decided]
+
+
 def as_fact(recorded: RecordedEvent) -> Fact[Event]:
     """Decode one row of the log, once."""
     return fact_of(recorded)
@@ -198,16 +209,28 @@ class Scribe:
         verdict = await self.log.append(command)
         return outcome_of(verdict, command, answer or {})
 
+    async def record_any(self, decisions: Sequence[Decided], request: Request) -> Outcome:
+        """Record the first of decisions that exclude each other whose versions hold, all in one call.
+
+        Raises as `record`; of conflicts that of the first.
+        """
+        commands = [await self.command(changes, request, answer=answer) for changes, answer in decisions]
+        verdicts = await self.log.append_many(commands)
+        stand = (place for place, verdict in enumerate(verdicts) if not isinstance(verdict, VersionConflict))
+        place = next(stand, 0)
+        return outcome_of(verdicts[place], commands[place], decisions[place][1])
+
     async def decide(
         self,
-        attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]],
+        attempt: Callable[[], Awaitable[Decided | AnyOf | Refusal]],
         request: Request,
         *,
         lost: Callable[[Conflict], None] | None = None,
     ) -> Outcome:
         """Load, decide and record, deciding anew while others are first.
 
-        `attempt` loads fresh state and returns changes and the answer, or a refusal (raised as `Refused`). A repeat of
+        `attempt` loads fresh state and returns changes and the answer, several of them that exclude each other, or a
+        refusal (raised as `Refused`). A repeat of
         an idempotency key is answered before anything is loaded, so a command that can no longer be decided (the
         incident has moved on) still gets the answer it got the first time. `lost` hears of each race that was lost,
         before the next attempt: where the stream is now stands in it.
@@ -227,7 +250,7 @@ class Scribe:
 
     async def _decide(
         self,
-        attempt: Callable[[], Awaitable[tuple[Sequence[Change], Mapping[str, Any]] | Refusal]],
+        attempt: Callable[[], Awaitable[Decided | AnyOf | Refusal]],
         request: Request,
         lost: Callable[[Conflict], None] | None,
     ) -> Outcome:
@@ -235,8 +258,10 @@ class Scribe:
             decided = await attempt()
             if isinstance(decided, Refusal):
                 raise Refused.by(decided)
-            changes, answer = decided
             try:
+                if isinstance(decided, AnyOf):
+                    return await self.record_any(decided.decisions, request)
+                changes, answer = decided
                 return await self.record(changes, request, answer=answer)
             except Conflict as conflict:
                 last = attempt_number == DECIDE_ATTEMPTS - 1

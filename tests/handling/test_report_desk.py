@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from dispatch.handling.opening import Numbering, Opening, numbers_used, open_incident_changes
-from dispatch.handling.reports import ReportDraft, headline
+from dispatch.handling.reports import NUMBERS_ASKED, RACES_LOST_MAX, ReportDraft, headline
+from dispatch.handling.scribe import as_fact
 from dispatch.ports import AppendCommand, EventLog, Head, Verdict
 from dispatch.store.memory import MemoryLog
 from domain.event import Personal, Place
@@ -286,22 +287,28 @@ async def test_a_rush_of_reports_at_two_desks_leaves_no_gap_and_no_double():
 
 
 class Rivalled:
-    """A log on which a rival takes a number before each of the first appends, as the correlator does in a flood."""
+    """A log on which a rival takes numbers before each of the first appends, as the correlator does in a flood."""
 
-    def __init__(self, log: MemoryLog, rival: World, *, races: int) -> None:
+    def __init__(self, log: MemoryLog, rival: World, *, races: int, numbers: int = 1) -> None:
         self._log = log
         self._rival = rival
         self._races = races
-        self.looked = 0
+        self._numbers = numbers
+        self.looked = self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
 
     async def append(self, command: AppendCommand) -> Verdict:
+        return (await self.append_many([command]))[0]
+
+    async def append_many(self, commands: Sequence[AppendCommand]) -> list[Verdict]:
+        self.asked += 1
         if self._races:
             self._races -= 1
-            await self._rival.reports.file_report(DISPUTE, self._rival.request())
-        return await self._log.append(command)
+            for _ in range(self._numbers):
+                await self._rival.reports.file_report(DISPUTE, self._rival.request())
+        return await self._log.append_many(commands)
 
     async def heads(self, stream_ids: Sequence[UUID]) -> dict[UUID, Head]:
         self.looked += 1
@@ -313,12 +320,34 @@ async def test_a_race_that_is_lost_tells_the_number_to_take_next():
     log = MemoryLog(watch)
     rival = World(log, watch)
     await rival.settle()
-    rivalled = Rivalled(log, rival, races=5)
+    rivalled = Rivalled(log, rival, races=RACES_LOST_MAX)
     world = World(cast("EventLog", rivalled), watch, asked=1_000)
     await world.directory.catch_up()
     outcome = await world.reports.file_report(DISPUTE, world.request())
-    assert outcome.answer["number"] == "CD-20260701-0006"
+    assert outcome.answer["number"] == f"CD-20260701-{RACES_LOST_MAX + 1:04d}"
     assert rivalled.looked == 1
+
+
+@pytest.mark.parametrize("taken", [1, 7, NUMBERS_ASKED - 1])
+async def test_whoever_lost_the_number_twice_gets_one_of_the_next_however_fast_others_take_them(taken: int):
+    watch = Watch()
+    log = MemoryLog(watch)
+    rival = World(log, watch)
+    await rival.settle()
+    rivalled = Rivalled(log, rival, races=1_000, numbers=taken)
+    world = World(cast("EventLog", rivalled), watch, asked=100_000)
+    await world.directory.catch_up()
+    request = world.keyed("one call", {})
+    outcome = await world.reports.file_report(DISPUTE, request)
+    numbers_before = (RACES_LOST_MAX + 1) * taken
+    assert rivalled.asked == RACES_LOST_MAX + 1
+    assert outcome.answer["number"] == f"CD-20260701-{numbers_before + 1:04d}"
+    recorded = [as_fact(row).event for row in await log.read_after(0, limit=10_000)]
+    opened = [event for event in recorded if isinstance(event, IncidentOpened)]
+    assert [event.number for event in opened] == [f"CD-20260701-{n:04d}" for n in range(1, numbers_before + 2)]
+    assert str(opened[-1].cause.report_id) == outcome.answer["report_id"]
+    again = await world.reports.file_report(DISPUTE, request)
+    assert (again.repeated, again.answer) == (True, outcome.answer)
 
 
 async def test_several_incidents_of_one_page_are_numbered_together(world: World):
