@@ -103,7 +103,7 @@ NEXT_STEPS = {
     "forecast": "start `dispatch up`, or check DATABASE_URL",
     "archive": "start `dispatch work`; see its log, or run `dispatch archive` by hand to see what stops it",
     "nats": "start `dispatch up`, or check NATS_URL; its log is nats/nats.log in the data folder",
-    "ready": "see logs/serve.log and logs/work.log in the data folder",
+    "ready": "see the logs in the data folder: serve.log, work-urgent.log, work-rest.log",
 }
 
 

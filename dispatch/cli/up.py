@@ -10,10 +10,11 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import click
 import httpx
@@ -39,6 +40,12 @@ READY_WAIT_S = 120.0
 READY_EVERY_S = 0.1
 LOG_TAIL_LINES = 20
 ENTRY = ("dispatch.cli.main",)
+PROGRAMS: Mapping[str, tuple[str, Literal["all", "urgent", "rest"]]] = {
+    "serve": ("serve", "all"),
+    "work-urgent": ("work", "urgent"),
+    "work-rest": ("work", "rest"),
+}
+"""Our own, each with its command and what it works on: whatever takes long does not stand in the way of the boards."""
 NICENESS = 5
 """Of our own programs: on a full machine the servers go first. Whoever asks them waits for the answer, and what they do
 for it is short: of 500 alerts a second the slowest hundredth got a third quicker to the screen."""
@@ -136,9 +143,10 @@ async def _start(supervisor: Supervisor, settings: Settings, say: Say, entry: Se
     supervisor.alongside("follow accounts", follow_accounts(settings, position, nats, say))
     address = f"http://{LOOPBACK.get(settings.host, settings.host)}:{settings.port}"
     _remember(settings, address)
-    for name in ("serve", "work"):
+    for name, (command, work_on) in PROGRAMS.items():
         say(f"starting dispatch {name}")
-        await supervisor.start(name, _program(name, settings, entry))
+        program = _program(name, command, settings.model_copy(update={"work_on": work_on}), entry)
+        await supervisor.start(name, program)
     await _becomes_ready(address, supervisor, data_dir)
     return Running(settings, address, new_token(settings))
 
@@ -197,10 +205,10 @@ async def _prepare_database(settings: Settings, say: Say) -> None:
     say(f"loaded {settings.city}: {loaded} events" if loaded else "the log has a city already")
 
 
-def _program(name: str, settings: Settings, entry: Sequence[str]) -> Program:
+def _program(name: str, command: str, settings: Settings, entry: Sequence[str]) -> Program:
     return Program(
         name,
-        [sys.executable, "-m", *entry, name],
+        [sys.executable, "-m", *entry, command],
         {**os.environ, **_import_path(), **settings.environment()},
         settings.data_dir / "logs" / f"{name}.log",
         gives_signs=True,
@@ -253,7 +261,7 @@ async def _becomes_ready(address: str, supervisor: Supervisor, data_dir: Path) -
                     reason = "the API leaves again and again"
                     break
                 await asyncio.sleep(READY_EVERY_S)
-    tail = _tail(data_dir / "logs" / "serve.log") + _tail(data_dir / "logs" / "work.log")
+    tail = "".join(_tail(data_dir / "logs" / f"{name}.log") for name in PROGRAMS)
     raise Unavailable("up.not_ready", f"{address}/readyz: {reason}\n{tail}")
 
 

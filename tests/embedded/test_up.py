@@ -84,7 +84,7 @@ def start(folder: Path) -> Iterator[Callable[[], Up]]:
 @pytest.mark.long
 def test_a_city_starts_answers_stops_continues_and_recovers(start: Callable[[], Up]) -> None:
     first = start()
-    assert len(first.children) == 4
+    assert len(first.children) == 5
     centers = first.curl()
     assert centers
     assert first.end(signal.SIGINT) == 0

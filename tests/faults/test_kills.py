@@ -43,7 +43,14 @@ from projections.registry import PROJECTIONS
 SENDERS = 8
 BETWEEN_KILLS = 80
 """Alerts acknowledged before the next kill; also how much must go through after the last one."""
-VICTIMS = (("serve",), ("work",), ("postgres",), ("nats-server",), ("serve", "work", "postgres", "nats-server", "work"))
+VICTIMS = (
+    ("serve",),
+    ("work",),
+    ("postgres",),
+    ("work", "work"),
+    ("nats-server",),
+    ("serve", "work", "postgres", "nats-server", "work"),
+)
 """Killed together; one that is named twice is killed again as soon as it is there again."""
 AGENCIES = ("police", "traffic_police", "flood_control", "urban_management")
 PACE_S = 0.02
