@@ -25,6 +25,7 @@ from dispatch.handling.opening import (
     open_incident_changes,
 )
 from dispatch.handling.scribe import AnyOf, Change, Decided, Loaded, Outcome, Request, Scribe, as_fact
+from dispatch.ports import MAX_COMMANDS_PER_CALL
 from domain.event import MediaReference, Personal, Place
 from domain.identifiers import companion_of, incident_id_for, timed
 from domain.incident import decider as incident
@@ -45,7 +46,8 @@ HEADLINE_LENGTH_MAX = 120
 RACES_LOST_MAX = 2
 """Whoever lost more races for a number asks for any of the next."""
 NUMBERS_ASKED = 64
-"""In a flood the correlator takes some twenty while such a request is on its way."""
+"""In a flood the correlator takes some twenty while such a request is on its way, hundreds as it begins. Whoever loses
+again asks for twice as many."""
 
 Attempt: TypeAlias = Decided | AnyOf | Refusal
 
@@ -85,7 +87,8 @@ class NumberRace:
     @property
     def numbers_asked(self) -> int:
         """How many of the next numbers would do."""
-        return 1 if self._lost < RACES_LOST_MAX else NUMBERS_ASKED
+        beyond = self._lost - RACES_LOST_MAX
+        return 1 if beyond < 0 else min(NUMBERS_ASKED << beyond, MAX_COMMANDS_PER_CALL)
 
     def lost(self, conflict: Conflict) -> None:
         """Somebody was first on a stream."""

@@ -18,9 +18,12 @@ from dispatch.ingest.identifying import masked
 from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.multipart import without_media
 from dispatch.ingest.quarantine import KeptMessage, Quarantine
+from dispatch.ingest.turns import Turns
 from dispatch.telemetry import counter
 from domain.refusals import Refusal, Refused
 
+LARGE_BODY_BYTES = 4_096
+"""A dozen alerts: less is no more work than any other request."""
 ALERTS = counter("alerts_received_total", "Alerts by adapter and what became of them.", ("adapter", "outcome"))
 _alerts = cache(ALERTS.labels)
 
@@ -83,6 +86,7 @@ class Intake:
         self._singles = Gathering(desk.receive, every_s=page_every_s) if page_every_s else None
         self.quarantine = quarantine
         self.admission = Admission(wait_s_max)
+        self._turns = Turns()
         self._adapters = ADAPTERS if adapters is None else adapters
         self._hearing = hearing
 
@@ -100,8 +104,13 @@ class Intake:
         """When each gateway was last heard, within seconds. Raises `Unavailable`."""
         return {} if self._hearing is None else await self._hearing.all()
 
+    async def turn(self, body: bytes) -> None:
+        """Wait in line first with a large message, so that others are served between it and the one before."""
+        if len(body) > LARGE_BODY_BYTES:
+            await self._turns.take()
+
     def admit(self, body: bytes) -> None:
-        """Ask first whether a machine's message may come in now. Raises `Unavailable` with `retry_after_s`."""
+        """Ask then whether a machine's message may come in now. Raises `Unavailable` with `retry_after_s`."""
         self.admission.admit(body)
 
     async def watch(self, judge: str) -> None:
