@@ -92,7 +92,7 @@ class Admission:
         self._free_s_least = wait_s_max / 3
         self._monotonic = monotonic
         self._drawn = 0
-        self._entering = self._entered = 0
+        self._entering = self._entered = self._coming = 0
         self.begin()
 
     def begin(self) -> None:
@@ -110,8 +110,8 @@ class Admission:
 
     @property
     def waiting(self) -> int:
-        """Alerts that are not on the board: those in the log, and those this process is about to record."""
-        return len(self._waiting) + self._entering
+        """Alerts that are not on the board: those in the log, and those this process is about to read or record."""
+        return len(self._waiting) + self._entering + self._coming
 
     @property
     def wait_s(self) -> float:
@@ -162,6 +162,15 @@ class Admission:
             yield
         finally:
             self._entered += alerts
+
+    @contextmanager
+    def coming(self, alerts: int) -> Iterator[None]:
+        """While about so many wait to be read."""
+        self._coming += alerts
+        try:
+            yield
+        finally:
+            self._coming -= alerts
 
     def observe(self, stand: Stand) -> None:
         """Take note of where everything is."""

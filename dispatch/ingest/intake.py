@@ -24,6 +24,8 @@ from domain.refusals import Refusal, Refused
 
 LARGE_BODY_BYTES = 4_096
 """A dozen alerts: less is no more work than any other request."""
+ALERT_BYTES = 400
+"""Of an alert in a message that nobody has read yet: an estimate of how many it has."""
 ALERTS = counter("alerts_received_total", "Alerts by adapter and what became of them.", ("adapter", "outcome"))
 _alerts = cache(ALERTS.labels)
 
@@ -104,14 +106,15 @@ class Intake:
         """When each gateway was last heard, within seconds. Raises `Unavailable`."""
         return {} if self._hearing is None else await self._hearing.all()
 
-    async def turn(self, body: bytes) -> None:
-        """Wait in line first with a large message, so that others are served between it and the one before."""
-        if len(body) > LARGE_BODY_BYTES:
-            await self._turns.take()
-
     def admit(self, body: bytes) -> None:
-        """Ask then whether a machine's message may come in now. Raises `Unavailable` with `retry_after_s`."""
+        """Ask first whether a machine's message may come in now. Raises `Unavailable` with `retry_after_s`."""
         self.admission.admit(body)
+
+    async def turn(self, body: bytes) -> None:
+        """Wait in line then with a large message, so that others are served between it and the one before."""
+        if len(body) > LARGE_BODY_BYTES:
+            with self.admission.coming(len(body) // ALERT_BYTES):
+                await self._turns.take()
 
     async def watch(self, judge: str) -> None:
         """Keep what admits informed, until cancelled. `judge` is the name of the reactor that judges alerts."""

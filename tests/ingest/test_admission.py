@@ -204,3 +204,14 @@ def test_a_process_that_starts_behind_a_queue_lets_it_shrink_first() -> None:
     city.look(list(city.waiting))
     city.run(30, offered_per_s=500)
     assert city.refused == 0
+
+
+def test_what_waits_to_be_read_counts_as_if_it_were_in_the_log() -> None:
+    admission = Admission(3.0, monotonic=lambda: 0.0)
+    admission.observe(Stand(0, 0, 0))
+    with admission.coming(round(10 * DRAIN_PER_S)):
+        assert admission.refused_share() >= 1
+        with pytest.raises(Unavailable):
+            admission.admit(ORDINARY)
+    assert admission.refused_share() == 0
+    admission.admit(ORDINARY)

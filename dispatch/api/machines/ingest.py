@@ -128,8 +128,8 @@ async def take(request: Request, adapter: str, delivery: Delivery, caller: Calle
             f"{media_type or 'No content type'} is not read here; send {', '.join(allowed)}.",
         )
     body = await _whole_body(request, adapter, delivery, caller, intake)
-    await intake.turn(body)
     intake.admit(body)
+    await intake.turn(body)
     taken = await intake.take(Message(adapter, body, delivery, sender_of(caller)))
     return answer(taken)
 
