@@ -7,9 +7,10 @@ board: judged by the correlator, and the board's checkpoint beyond the judgement
 Peak: alerts are sent as fast as they are answered while the board is at most `AHEAD_S` behind. Overload: twice the
 peak is offered by the clock, answered or not. Each phase has a part of the city to itself where nothing has happened
 yet, so that each opens and folds alike: overload at spots whose incidents are open already is no work, and a peak
-measured on openings is no peak. Deadlines that pass make a storm's second minute slower than its first, so peaks and
-overloads take turns, and each overload is held against the peaks beside it. They are compared by distinct alerts: of
-what is refused, a later repeat is a first.
+measured on openings is no peak. After a minute the deadlines of the first incidents pass, and from then on half the
+machine is busy with what nobody answered. So there are two rounds, one before and one from then on, each an overload
+between two peaks against which it is held. They are compared by distinct alerts: of what is refused, a later repeat is
+a first.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from statistics import fmean
 from typing import Any
 
@@ -44,7 +44,8 @@ SENDERS = 96
 """Gateways with a request out at the same time: pages of single alerts fill with them."""
 SENDERS_OF_BATCHES = 16
 """Of a peak: what more of them have out is a second's work, which the board is then behind by."""
-SENDERS_OVERLOADING = 128
+SENDERS_OVERLOADING = 512
+"""So many that those who wait for an answer do not slow down what the clock offers."""
 IDLE_S_MAX = 20.0
 """A connection idle for longer is not used again: the server hangs up after 30 s."""
 REFUSED_PAUSE_S = 0.1
@@ -63,9 +64,9 @@ SELECT count(*) FILTER (WHERE topic = 'alert.received') AS received,
 FROM log.events WHERE notification_id BETWEEN $1 AND $2
 """
 ROUNDS = 2
-"""Overloads, each between two peaks."""
+"""Overloads, each between two peaks of its own."""
 SINGLES = "singles"
-PHASES = (SINGLES, *(f"peak{n}" for n in range(ROUNDS + 1)), *(f"over{n}" for n in range(ROUNDS)))
+PHASES = (SINGLES, *(f"{name}{n}" for n in range(ROUNDS) for name in ("before", "over", "after")))
 """How the ids of their alerts begin."""
 
 Say = Callable[[str], None]
@@ -193,11 +194,12 @@ async def _stage(options: StormOptions, say: Say) -> AsyncIterator[Stage]:
 async def _batches(stage: Stage, say: Say) -> dict[str, float | int]:
     people = _people(stage)
     say("batches of 50, as fast as the board follows, and twice that")
-    peaks, overloads = [await _peak(stage, "peak0", BATCH_ALERTS, PLANNED_PER_S_MAX)], []
+    peaks, overloads = [], []
     for number in range(ROUNDS):
+        peaks.append(await _peak(stage, f"before{number}", BATCH_ALERTS, PLANNED_PER_S_MAX))
         rate = OVERLOAD * peaks[-1].found.per_s
         overloads.append(await _overload(stage, people, f"over{number}", rate))
-        peaks.append(await _peak(stage, f"peak{number + 1}", BATCH_ALERTS, PLANNED_PER_S_MAX))
+        peaks.append(await _peak(stage, f"after{number}", BATCH_ALERTS, PLANNED_PER_S_MAX))
         say(f"{rate:,.0f} alerts/s offered, {overloads[-1].found.per_s:,.0f} on the board in time")
     return {**_sustained(peaks), **_overloaded(overloads, peaks), **people.figures()}
 
@@ -234,7 +236,7 @@ def _sustained(peaks: Sequence[Measured]) -> dict[str, float | int]:
 
 def _overloaded(overloads: Sequence[Measured], peaks: Sequence[Measured]) -> dict[str, float | int]:
     found = [over.found for over in overloads]
-    beside = [(before.found.distinct_per_s + after.found.distinct_per_s) / 2 for before, after in pairwise(peaks)]
+    beside = [fmean(peak.found.distinct_per_s for peak in peaks[2 * n : 2 * n + 2]) for n in range(len(overloads))]
     return {
         "overload_offered_per_s": round(fmean(over.offered_per_s for over in overloads)),
         "overload_goodput_per_s": round(fmean(each.per_s for each in found)),
