@@ -257,8 +257,9 @@ async def _becomes_ready(address: str, supervisor: Supervisor, data_dir: Path) -
                     if answer.is_success:
                         return
                     reason = answer.text[:2_000]
-                if supervisor.restarts["serve"] > 2:
-                    reason = "the API leaves again and again"
+                leaving = [name for name in PROGRAMS if supervisor.restarts[name] > 2]
+                if leaving:
+                    reason = f"{leaving[0]} leaves again and again"
                     break
                 await asyncio.sleep(READY_EVERY_S)
     tail = "".join(_tail(data_dir / "logs" / f"{name}.log") for name in PROGRAMS)

@@ -25,7 +25,6 @@ from dispatch.handling.opening import (
     open_incident_changes,
 )
 from dispatch.handling.scribe import AnyOf, Change, Decided, Loaded, Outcome, Request, Scribe, as_fact
-from dispatch.ports import MAX_COMMANDS_PER_CALL
 from domain.event import MediaReference, Personal, Place
 from domain.identifiers import companion_of, incident_id_for, timed
 from domain.incident import decider as incident
@@ -48,6 +47,8 @@ RACES_LOST_MAX = 2
 NUMBERS_ASKED = 64
 """In a flood the correlator takes some twenty while such a request is on its way, hundreds as it begins. Whoever loses
 again asks for twice as many."""
+NUMBERS_ASKED_MAX = 256
+"""While they are tried nobody else records."""
 
 Attempt: TypeAlias = Decided | AnyOf | Refusal
 
@@ -88,7 +89,7 @@ class NumberRace:
     def numbers_asked(self) -> int:
         """How many of the next numbers would do."""
         beyond = self._lost - RACES_LOST_MAX
-        return 1 if beyond < 0 else min(NUMBERS_ASKED << beyond, MAX_COMMANDS_PER_CALL)
+        return 1 if beyond < 0 else min(NUMBERS_ASKED << beyond, NUMBERS_ASKED_MAX)
 
     def lost(self, conflict: Conflict) -> None:
         """Somebody was first on a stream."""

@@ -15,6 +15,7 @@ from dispatch.ingest.admission import Admission, watch
 from dispatch.ingest.gathering import Gathering
 from dispatch.ingest.hearing import Hearing
 from dispatch.ingest.identifying import masked
+from dispatch.ingest.limits import BATCH_ALERTS_MAX
 from dispatch.ingest.message import Adapter, Delivery, Draft, Entry, NotUnderstood, Parsed, Rejected
 from dispatch.ingest.multipart import without_media
 from dispatch.ingest.quarantine import KeptMessage, Quarantine
@@ -25,7 +26,7 @@ from domain.refusals import Refusal, Refused
 LARGE_BODY_BYTES = 4_096
 """A dozen alerts: less is no more work than any other request."""
 ALERT_BYTES = 400
-"""Of an alert in a message that nobody has read yet: an estimate of how many it has."""
+"""Of an alert in a list that nobody has read yet: an estimate of how many it has."""
 ALERTS = counter("alerts_received_total", "Alerts by adapter and what became of them.", ("adapter", "outcome"))
 _alerts = cache(ALERTS.labels)
 
@@ -113,7 +114,7 @@ class Intake:
     async def turn(self, body: bytes) -> None:
         """Wait in line then with a large message, so that others are served between it and the one before."""
         if len(body) > LARGE_BODY_BYTES:
-            with self.admission.coming(len(body) // ALERT_BYTES):
+            with self.admission.coming(_about(body)):
                 await self._turns.take()
 
     async def watch(self, judge: str) -> None:
@@ -224,6 +225,17 @@ class Intake:
                 refusal=refusal,
             )
         return Declined(refusal.code, refusal.detail, refusal.pointer, kept_as)
+
+
+def _about(body: bytes) -> int:
+    """How many alerts a large message may have: a list, or lines of JSON, many; a picture beside an alert is one."""
+    match body[:1]:
+        case b"[":
+            return min(len(body) // ALERT_BYTES, BATCH_ALERTS_MAX)
+        case b"{":
+            return min(body.count(b"\n{") + 1, BATCH_ALERTS_MAX)
+        case _:
+            return 1
 
 
 def _drafts(found: Parsed | NotUnderstood) -> Iterable[Draft]:

@@ -13,6 +13,7 @@ the row recorded. A log that ends before what is held (a restore) empties it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine, Sequence
 from itertools import islice
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from uuid import UUID
 from dispatch.ports import AppendCommand, RecordedEvent, Tip, Verdict, VersionConflict
 from dispatch.store.held_streams import HeldStreams
 from dispatch.store.postgres import PostgresLog
+from domain.refusals import Unavailable
 
 HELD_EVENTS_MAX = 20_000
 HELD_BYTES_MAX = 64 * 1024 * 1024
@@ -130,6 +132,9 @@ class HeldEnd:
     def __init__(self, read_below: Reads, known_position: Callable[[], int]) -> None:
         self.tail = Tail(HELD_EVENTS_MAX, HELD_BYTES_MAX)
         self._streams = HeldStreams()
+        self._epoch: UUID | None = None
+        self._emptied = 0
+        """How often the log turned out to be another one."""
         self._read_below = read_below
         self._known_position = known_position
         self._stretching = asyncio.Lock()
@@ -158,10 +163,12 @@ class HeldEnd:
             found = {stream_id: rows for stream_id, rows in held.items() if rows is not None}
         unknown = [stream_id for stream_id in stream_ids if stream_id not in found]
         if unknown:
+            emptied = self._emptied
             for stream_id, rows in (await read_below(unknown)).items():
                 found[stream_id] = all_rows = [self.tail.held(row) for row in rows]
                 last = rows[-1].position if rows else 0
-                self._streams.keep(stream_id, all_rows, max(reached, last))
+                if emptied == self._emptied:  # else it was read of a log that is no more
+                    self._streams.keep(stream_id, all_rows, max(reached, last))
         if up_to_position is None:
             return {stream_id: found[stream_id] for stream_id in stream_ids}
         return {
@@ -187,9 +194,11 @@ class HeldEnd:
         """
         held = self.tail.last
         found = await ask()
-        if found.position < held:
+        if found.position < held or self._epoch not in (None, found.epoch):
             self.tail.begin(found.position)
             self._streams.clear()
+            self._emptied += 1
+        self._epoch = found.epoch
         return found
 
     async def _is_held(self, position: int, up_to_position: int | None) -> bool:
@@ -254,8 +263,11 @@ class TailedLog(PostgresLog):
     async def _learn_from(self, verdicts: Sequence[Verdict]) -> None:
         """A conflict says that there is more than this process knew: whoever decides again must read that."""
         if any(isinstance(verdict, VersionConflict) for verdict in verdicts):
-            self._wake.saw((await self.tip()).position)
+            with contextlib.suppress(Unavailable):  # what was recorded is; the next conflict asks again
+                await self.tip()
 
     async def tip(self) -> Tip:
-        """The last position."""
-        return await self._end.tip(super().tip)
+        """The last position. Nobody who knows it is answered with streams that end before it."""
+        found = await self._end.tip(super().tip)
+        self._wake.saw(found.position)
+        return found

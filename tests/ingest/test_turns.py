@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dispatch.ingest.intake import _about as about
+from dispatch.ingest.limits import BATCH_ALERTS_MAX
 from dispatch.ingest.turns import Turns
 
 
@@ -65,3 +67,10 @@ async def test_who_leaves_the_line_holds_up_nobody(waiting: int) -> None:
     for one in line:
         one.cancel()
     await asyncio.wait_for(last, 1)
+
+
+def test_a_picture_is_one_alert_and_a_list_is_many() -> None:
+    assert about(b"--frame\r\n" + b"x" * 1_000_000) == about(b'{"snapshot": "' + b"x" * 1_000_000) == 1
+    assert about(b"[" + b'{"id": "1"},' * 1_000) == 30
+    assert about(b'{"id": "1"}\n' * 400) == 400
+    assert about(b"[" + b"x" * 1_000_000) == BATCH_ALERTS_MAX

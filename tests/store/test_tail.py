@@ -241,8 +241,8 @@ class StreamsBelow:
     async def read_after(
         self, position: int, *, limit: int = 500, up_to_position: int | None = None, topics: Sequence[str] | None = None
     ) -> list[RecordedEvent]:
-        assert (up_to_position, topics) == (None, None)
-        return self.rows[position : position + limit]
+        assert topics is None
+        return self.rows[position:up_to_position][:limit]
 
     async def read_streams(
         self, stream_ids: Sequence[UUID], *, up_to_position: int | None = None
@@ -285,3 +285,52 @@ async def test_streams_read_like_the_log_as_far_as_it_is_known(
                     whole = [one for one in log.rows if one.stream_id == each]
                     assert found[each] == whole[: len(found[each])]
                     assert all(one in found[each] for one in whole if one.position <= log.known)
+
+
+async def test_what_was_read_while_the_log_was_restored_is_not_kept() -> None:
+    log = StreamsBelow()
+    end = HeldEnd(log.read_after, lambda: log.known)
+    for stream in (1, 2, 2, 2):
+        log.record(stream)
+    log.known = 4
+    await end.read_after(0, limit=500, up_to_position=4, topics=None)
+    end.tail.begin(4)  # as if it were long ago
+    restored_to = Tip(1, UUID(int=9), datetime(2026, 7, 1, tzinfo=UTC))
+
+    async def answer() -> Tip:
+        return restored_to
+
+    async def while_it_is_restored(ids: Sequence[UUID], *, up_to_position: int | None = None) -> Any:
+        found = await log.read_streams(ids, up_to_position=up_to_position)
+        del log.rows[1:]
+        await end.tip(answer)
+        return found
+
+    await end.read_streams([UUID(int=1)], None, while_it_is_restored)
+    log.record(1)  # at position 2, below what was held of the log that is no more
+    for _ in range(4):
+        log.record(3)
+    log.known = len(log.rows)
+    found = await end.read_streams([UUID(int=1)], None, log.read_streams)
+    assert [one.position for one in found[UUID(int=1)]] == [1, 2]
+
+
+async def test_a_log_of_another_epoch_empties_what_is_held_however_long_it_is() -> None:
+    log = SlowLog()
+    end = HeldEnd(log.read_after, lambda: 3)
+    await end.read_after(0, limit=500, up_to_position=3, topics=None)
+    for epoch in (1, 1, 2):
+
+        async def answer(epoch: int = epoch) -> Tip:
+            return Tip(8, UUID(int=epoch), row(8).recorded_at)
+
+        await end.tip(answer)
+        assert end.tail.begins_by(0) == (epoch == 1)
+
+
+async def test_whoever_knows_the_tip_reads_streams_up_to_it(tailed: TailedLog, pg_log: PostgresLog) -> None:
+    await tailed.append(decision(on(STREAM, 0)))
+    assert len((await tailed.read_streams([STREAM]))[STREAM]) == 1
+    await pg_log.append(decision(on(STREAM, 1)))  # no hint may have come yet
+    await tailed.tip()
+    assert len((await tailed.read_streams([STREAM]))[STREAM]) == 2

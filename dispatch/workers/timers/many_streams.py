@@ -15,7 +15,7 @@ from dispatch.handling.headquarters import HeadquartersDesk
 from dispatch.handling.scribe import Change, Request, Scribe
 from dispatch.handling.tree import LeftBehind, TreeDesk
 from dispatch.ports import EventLog
-from dispatch.workers.timers.mechanism import last_position, record, request
+from dispatch.workers.timers.mechanism import record, request
 from domain.codec import Undecodable
 from domain.policies import headquarters_ends, tree_changes
 from domain.policies.dues import DueQueue
@@ -67,8 +67,10 @@ class ManyStreamsPart:
                 self.dues.postpone(due.key, now + LOOK_AGAIN_AFTER)
             elif changes:
                 commands.append((due, await self._scribe.command(changes, asked)))
-            elif last_position(await self._log.read_streams([due.stream_id])) <= known_up_to:
-                self.dues.drop(due.key)
+            else:
+                head = (await self._log.heads([due.stream_id])).get(due.stream_id)
+                if head is None or head.last_position <= known_up_to:
+                    self.dues.drop(due.key)
         return await record(self._log, commands)
 
 
