@@ -55,7 +55,7 @@ AHEAD_S = 0.5
 WARM_S = 5.0
 """Before counting, in each phase: it begins with thousands of openings, then most fold; what lasts is measured."""
 OVERLOAD = 2.0
-PLANNED_PER_S_MAX = 20_000
+PLANNED_PER_S_MAX = 12_000
 CELL_DEGREES = 0.02
 """Two kilometres: a phase has whole cells, dense ones and empty ones alike."""
 WINDOW = """

@@ -36,7 +36,7 @@ from dispatch.ports import RecordedEvent
 from dispatch.telemetry import configure_logging
 
 NIGHT_S = 60.0
-MAX_PHASE_S = 15.0
+MAX_PHASE_S = 10.0
 Figures = Mapping[str, float | int]
 
 
@@ -91,7 +91,7 @@ async def a_server(folder: Path | None = None) -> AsyncIterator[str]:
 
 @command.command()
 @click.option("--rate", default=460.0, show_default=True, help="Alerts sent in a second, repeats included.")
-@click.option("--duration", "duration_s", default=None, type=float, help="Length; 60, with --max 15 a phase. [seconds]")
+@click.option("--duration", "duration_s", default=None, type=float, help="Length; 60, with --max 10 a phase. [seconds]")
 @click.option("--duplicates", default=0.3, show_default=True, help="Share that is an exact repeat of an earlier one.")
 @click.option("--same-spot", default=0.8, show_default=True, help="Share of the others that comes from hot spots.")
 @click.option("--seed", default=1, show_default=True, help="Same seed, same night.")
