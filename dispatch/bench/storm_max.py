@@ -7,10 +7,10 @@ board: judged by the correlator, and the board's checkpoint beyond the judgement
 Peak: alerts are sent as fast as they are answered while the board is at most `AHEAD_S` behind. Overload: twice the
 peak is offered by the clock, answered or not. Each phase has a part of the city to itself where nothing has happened
 yet, so that each opens and folds alike: overload at spots whose incidents are open already is no work, and a peak
-measured on openings is no peak. After a minute the deadlines of the first incidents pass, and from then on half the
-machine is busy with what nobody answered. So there are two rounds, one before and one from then on, each an overload
-between two peaks against which it is held. They are compared by distinct alerts: of what is refused, a later repeat is
-a first.
+measured on openings is no peak. After a minute the deadlines of the first incidents pass, and from then on part
+of the machine is busy with what nobody answered. So there are two rounds, one before and one from then on, each an
+overload between two peaks against which it is held. They are compared by distinct alerts: of what is refused, a later
+repeat is a first.
 """
 
 from __future__ import annotations

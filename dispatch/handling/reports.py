@@ -43,7 +43,7 @@ HEADLINE_LENGTH_MAX = 120
 """Characters of a report's text that become the incident's headline."""
 
 RACES_LOST_MAX = 2
-"""Whoever lost more races for a number asks for any of the next."""
+"""Whoever lost so many races for a number asks for any of the next."""
 NUMBERS_ASKED = 64
 """In a flood the correlator takes some twenty while such a request is on its way, hundreds as it begins. Whoever loses
 again asks for twice as many."""

@@ -230,10 +230,9 @@ class Scribe:
         """Load, decide and record, deciding anew while others are first.
 
         `attempt` loads fresh state and returns changes and the answer, several of them that exclude each other, or a
-        refusal (raised as `Refused`). A repeat of
-        an idempotency key is answered before anything is loaded, so a command that can no longer be decided (the
-        incident has moved on) still gets the answer it got the first time. `lost` hears of each race that was lost,
-        before the next attempt: where the stream is now stands in it.
+        refusal (raised as `Refused`). A repeat of an idempotency key is answered before anything is loaded, so a
+        command that can no longer be decided (the incident has moved on) still gets the answer it got the first time.
+        `lost` hears of each race that was lost, before the next attempt: where the stream is now stands in it.
         """
         repeated = await self.answered_before(request)
         if repeated is not None:

@@ -1,9 +1,9 @@
 """Turns for what takes long: one in each turn of the event loop.
 
-The problem: a batch is some seven milliseconds of work in one go, and of a hundred gateways that send one at the same
+The problem: a batch is some five milliseconds of work in one go, and of a hundred gateways that send one at the same
 moment all are ready at once. The loop then serves all of them before anybody else, and a person's report, which comes
-back to the loop a few times, waits for each of those rounds: it took five seconds while alerts took one. The rule kept
-instead: who brings much work waits in line, and one of the line is let go on in each turn of the loop. All others are
+back to the loop a few times, waits for each of those rounds, seconds in all (decision 0019). The rule kept instead: who
+brings much work waits in line, and one of the line is let go on in each turn of the loop. All others are
 served in every turn, so they wait for one batch and not for all.
 """
 

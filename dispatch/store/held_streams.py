@@ -18,7 +18,7 @@ from dispatch.ports import RecordedEvent
 
 STREAMS_MAX = 2_000
 STREAM_EVENTS_MAX = 50
-"""Of one stream; a longer one has a life of weeks, and is read again."""
+"""Of one stream; a longer one would take the place of many, and is read again."""
 BYTES_MAX = 8 * 1024 * 1024
 """State bytes of all that is kept; the facts decoded from them take several times that."""
 

@@ -7,7 +7,7 @@ some, costs no statement, nor does one of a stream that began in it or was read 
 the database as before.
 
 What is held is never wrong, only perhaps not yet all: positions are contiguous and facts immutable, so a row held is
-the row recorded. A log that ends before what is held (a restore) empties it.
+the row recorded. A log that ends before what is held, or is of another epoch (a restore), empties it.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ class HeldEnd:
         return rows
 
     async def tip(self, ask: Callable[[], Coroutine[Any, Any, Tip]]) -> Tip:
-        """The last position. A log that ends before what was held when it was asked was restored.
+        """The last position. A log that ends before what was held when it was asked was restored; so was one of another
+        epoch.
 
         What was read since then may well lie beyond the answer: answers take different times.
         """
